@@ -1,0 +1,1 @@
+"""Reads a command, speaks to the gateway as any client would, and shows the answer."""

@@ -1,0 +1,1 @@
+"""A request enters here and its answer leaves here."""

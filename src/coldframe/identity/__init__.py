@@ -1,0 +1,1 @@
+"""Finds out who asks, and whether they may."""
