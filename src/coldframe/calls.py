@@ -24,6 +24,8 @@ class Body(Protocol):
 
     length: int | None
     """Bytes of content to expect, where the client said so."""
+    trailers: dict[str, str]
+    """Headers that came after the content, names in lower case; filled when the content has been read to its end."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The content, piece by piece. Raises at the end if it was cut short or does not match what was signed."""
@@ -37,11 +39,12 @@ class Body(Protocol):
 class RawBody:
     """The body as it came over the wire, by way of ASGI."""
 
-    __slots__ = ("_receive", "length")
+    __slots__ = ("_receive", "length", "trailers")
 
     def __init__(self, receive: ReceiveMessage, length: int | None) -> None:
         self._receive = receive
         self.length = length
+        self.trailers: dict[str, str] = {}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield pieces as they arrive; RequestBodyIncomplete if the client goes away first."""
@@ -80,10 +83,11 @@ class RawBody:
 class BytesBody:
     """A body that is already whole in memory."""
 
-    __slots__ = ("content", "length")
+    __slots__ = ("content", "length", "trailers")
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+        self.trailers: dict[str, str] = {}
         self.length: int | None = len(content)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
