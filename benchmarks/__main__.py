@@ -1,4 +1,4 @@
-"""Measures everything and prints it: `make bench`, or `python -m benchmarks [--quick] [jobs endpoints objects startup]`."""
+"""Measures everything and prints it: `make bench`, or `python -m benchmarks [--quick] [jobs endpoints ...]`."""
 
 import argparse
 import os
