@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+HEALTH_PATH = "/_coldframe/health"
+"""Where a server answers anybody, unsigned, with 200 and `{"status": "ok", "version": "...", "pid": ...}`."""
+
 
 @dataclass(frozen=True)
 class ServerFile:
