@@ -19,10 +19,12 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COLDFRAME_", toml_file="coldframe.toml", frozen=True, extra="forbid")
 
     data_directory: Path = Field(DEFAULT_DATA_DIRECTORY, description="Where everything that must survive is kept.")
-    host: str = Field("127.0.0.1", description="The address to listen on. Anything but loopback is reachable by others.")
+    host: str = Field("127.0.0.1", description="The address to listen on; others can reach any but loopback.")
     port: int = Field(DEFAULT_PORT, ge=0, le=65535, description="The TCP port to listen on; 0 takes any free one.")
     account_id: str = Field("000000000000", pattern=r"^\d{12}$", description="The AWS account that this server plays.")
-    region: str = Field("us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="The AWS region that this server plays.")
+    region: str = Field(
+        "us-east-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="The AWS region that this server plays."
+    )
     database_url: str = Field("", description="An SQLAlchemy URL; empty means SQLite in the data directory.")
     inline_object_bytes: int = Field(
         8192, ge=0, description="Objects up to this size are kept in the database, larger ones as files of their own."

@@ -58,7 +58,7 @@ class RootCredentials:
 
 
 class DataDirectoryInUse(RuntimeError):
-    """Another Coldframe server runs in this data directory; stop it with `coldframe down`, or give another directory."""
+    """Another server runs in this data directory; stop it with `coldframe down`, or give another directory."""
 
 
 @contextlib.contextmanager

@@ -37,33 +37,33 @@ def message_of(error: type[AwsError]) -> str:
 
 
 class ValidationException(AwsError):
-    """{message}"""  # noqa: D400, D403, D415 - the message is AWS's own, and differs each time
+    """{message}"""
 
 
 class ValidationError(AwsError):
-    """{message}"""  # noqa: D400, D403, D415 - what query services and SageMaker Runtime call it
+    """{message}"""
 
 
 class AccessDeniedException(AwsError):
-    """User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}."""  # noqa: D400, D415
+    """User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}."""
 
     status = 403
 
 
 class InternalFailure(AwsError):
-    """The request failed because of a fault in Coldframe; the server's log has the cause under request id {request_id}."""
+    """The request failed because of a fault in Coldframe; its log has the cause under request id {request_id}."""
 
     status = 500
 
 
 class ServiceUnavailable(AwsError):
-    """{message}"""  # noqa: D400, D403, D415
+    """{message}"""
 
     status = 503
 
 
 class RequestBodyIncomplete(AwsError):
-    """You did not provide the number of bytes specified by the Content-Length HTTP header"""  # noqa: D400, D415
+    """You did not provide the number of bytes specified by the Content-Length HTTP header"""
 
     code = "IncompleteBody"
 

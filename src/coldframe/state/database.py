@@ -107,14 +107,14 @@ class Database:
                         connection.exec_driver_sql("SAVEPOINT one_write")
                     try:
                         outcomes.append((future, work(connection), None))
-                    except BaseException as error:  # noqa: BLE001 - the error is handed to whoever asked for the write
+                    except BaseException as error:
                         outcomes.append((future, None, error))
                         if not savepoint:
                             raise
                         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_write")
                     if savepoint:
                         connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
-        except BaseException as error:  # noqa: BLE001 - nothing of the group was written: each must hear of it
+        except BaseException as error:
             for _, future in group:
                 _settle(future, None, error)
             return

@@ -13,7 +13,7 @@ class Bind:
     target: str
     """Absolute path that the worker sees, such as `/opt/ml/input/data/training`."""
     mode: str
-    """`rw`: the same folder, writes go through. `ro`: read only. `cow`: writable for the worker, the source untouched."""
+    """`rw`: the same folder, writes go through. `ro`: read only. `cow`: writable there, while the source stays."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class WorkerSpecification:
     """The worker's whole environment, less what every process needs (PATH, HOME, LANG, TMPDIR)."""
     binds: list[Bind]
     scratch_directory: str
-    """A folder of the host that is the worker's own: private /tmp, upper layers, rundown files. Emptied by the caller."""
+    """A folder of the host that is the worker's own: private /tmp, upper layers. Emptied by the caller."""
     hidden_directories: list[str] = field(default_factory=list)
     """Folders of the host that the worker must not see, such as the data directory."""
     host_name: str = "algo-1"

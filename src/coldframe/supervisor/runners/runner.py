@@ -1,4 +1,4 @@
-"""What every runner can do, whatever the place where its workers run. It does not know that there is only one machine."""
+"""What every runner can do, whatever the place where its workers run. None knows that there is only one machine."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
