@@ -1,5 +1,6 @@
 """Chance and identifiers, given to whoever needs them, so that a test can give others."""
 
+import random
 import secrets
 import uuid
 from typing import Protocol
@@ -20,6 +21,10 @@ class Chance(Protocol):
         """A string that nobody can guess, drawn from an alphabet."""
         ...
 
+    def fraction(self) -> float:
+        """A random number from 0 to just below 1."""
+        ...
+
 
 class SystemChance:
     """The operating system's source of chance."""
@@ -35,3 +40,7 @@ class SystemChance:
     def secret(self, alphabet: str, length: int) -> str:
         """A string that nobody can guess, drawn from an alphabet."""
         return "".join(secrets.choice(alphabet) for _ in range(length))
+
+    def fraction(self) -> float:
+        """A random number from 0 to just below 1."""
+        return random.random()

@@ -4,14 +4,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-
-@dataclass(slots=True)
-class ModelAnswer:
-    """What a model server answered to one invocation."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+from coldframe.workers.messages import ModelAnswer
 
 
 class ModelServer(Protocol):

@@ -13,7 +13,8 @@ feed, and the body untouched.
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 HEADER = struct.Struct(">II")
@@ -41,7 +42,20 @@ ANSWER = 17
 PING = 18
 """No payload: is the model loaded and well?"""
 PONG = 19
-"""JSON: {"status": 200}."""
+"""JSON: {"status": 200, "servers": number of processes that each take a connection}, or {"status": 500, "message": ...}
+if the model could not be loaded."""
+CANCEL = 20
+"""No payload: nobody waits for this stream any more. What has not begun is dropped; an ANSWER comes in any case."""
+
+
+@dataclass(slots=True)
+class ModelAnswer:
+    """What a model server answered to one invocation."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
 
 
 def frame(kind: int, stream: int, payload: bytes) -> bytes:
@@ -68,21 +82,36 @@ def split_headers(payload: bytes) -> tuple[dict[str, Any], bytes]:
 class FrameReader:
     """Cuts a byte stream into frames; keeps what is not complete yet."""
 
+    __slots__ = ("_buffer", "_needed")
+
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._needed = HEADER_BYTES
 
-    def feed(self, piece: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Take in a piece; yield (kind, stream, payload) for each frame that is now complete."""
-        buffer = self._buffer
-        buffer += piece
+    def feed(self, piece: bytes) -> list[tuple[int, int, bytes]]:
+        """Take in a piece; give (kind, stream, payload) for each frame that is now complete."""
+        content: bytes | bytearray = piece
+        if self._buffer:
+            self._buffer += piece
+            if len(self._buffer) < self._needed:
+                return []  # still inside a long frame: don't look at it again for each piece
+            content = self._buffer
+        frames = []
         position = 0
-        while len(buffer) - position >= HEADER_BYTES:
-            length, tail = HEADER.unpack_from(buffer, position)
+        available = len(content)
+        self._needed = HEADER_BYTES
+        while available - position >= HEADER_BYTES:
+            length, tail = HEADER.unpack_from(content, position)
             if length > LARGEST_PAYLOAD:
                 raise ValueError(f"a frame of {length} bytes is longer than any that is sent")
             end = position + HEADER_BYTES + length
-            if len(buffer) < end:
+            if end > available:
+                self._needed = end - position
                 break
-            yield tail & 0xFF, tail >> 8, bytes(buffer[position + HEADER_BYTES : end])
+            frames.append((tail & 0xFF, tail >> 8, bytes(content[position + HEADER_BYTES : end])))
             position = end
-        del buffer[:position]
+        if content is self._buffer:
+            del self._buffer[:position]
+        elif position < available:
+            self._buffer += content[position:]
+        return frames
