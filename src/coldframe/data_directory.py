@@ -57,7 +57,11 @@ class RootCredentials:
         return None
 
 
-class DataDirectoryInUse(RuntimeError):
+class CannotStart(RuntimeError):
+    """A server cannot start, for a reason that is said in one sentence for the person who started it."""
+
+
+class DataDirectoryInUse(CannotStart):
     """Another server runs in this data directory; stop it with `coldframe down`, or give another directory."""
 
 
