@@ -4,16 +4,16 @@ from coldframe.errors import AwsError
 
 
 class ResourceInUse(AwsError):
-    """{message}"""  # noqa: D400, D403, D415 - the message is AWS's own, and differs by resource
+    """{message}"""
 
 
 class ResourceNotFound(AwsError):
-    """{message}"""  # noqa: D400, D403, D415
+    """{message}"""
 
 
 class ResourceLimitExceeded(AwsError):
-    """{message}"""  # noqa: D400, D403, D415
+    """{message}"""
 
 
 class ConflictException(AwsError):
-    """{message}"""  # noqa: D400, D403, D415
+    """{message}"""
