@@ -26,7 +26,7 @@ def build_state(config: Config) -> State:
         clock=SystemClock(),
         chance=SystemChance(),
         database=database,
-        blobs=Blobs(directory / "blobs"),
+        blobs=Blobs(directory / "blobs", database),
         signals=Signals(),
         serving=ServingTable(),
     )
