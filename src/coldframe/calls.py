@@ -39,12 +39,14 @@ class Body(Protocol):
 class RawBody:
     """The body as it came over the wire, by way of ASGI."""
 
-    __slots__ = ("_receive", "length", "trailers")
+    __slots__ = ("_receive", "finished", "length", "trailers")
 
     def __init__(self, receive: ReceiveMessage, length: int | None) -> None:
         self._receive = receive
         self.length = length
         self.trailers: dict[str, str] = {}
+        self.finished = False
+        """Whether the last byte has been read: if not, the connection still holds what nobody wanted."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield pieces as they arrive; RequestBodyIncomplete if the client goes away first."""
@@ -55,6 +57,7 @@ class RawBody:
                 raise RequestBodyIncomplete
             piece = message.get("body", b"")
             more = message.get("more_body", False)
+            self.finished = not more
             if piece:
                 yield piece
 
@@ -64,6 +67,7 @@ class RawBody:
             raise RequestBodyTooLarge(limit=limit)
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
+            self.finished = True
             only: bytes = message.get("body", b"")  # the usual case on the hot path: one message has it all
             if len(only) > limit:
                 raise RequestBodyTooLarge(limit=limit)
