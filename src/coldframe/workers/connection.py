@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from coldframe.workers.messages import (
@@ -141,8 +141,7 @@ class WorkerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from asyncio's
 
     def data_received(self, data: bytes) -> None:
         """Settle what the server answered."""
@@ -158,7 +157,7 @@ class WorkerConnection(asyncio.Protocol):
             elif kind == PONG and (ping := self._pings.get(stream)) is not None and not ping.done():
                 ping.set_result(json.loads(payload))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         """Tell everybody who waits."""
         self._transport = None
         if self._timer is not None:
@@ -249,7 +248,7 @@ async def connect(
     url = urlsplit(address)
     if url.scheme == "unix":
         return (await loop.create_unix_connection(protocol, sock=_unix_socket(url.path)))[1]
-    return (await loop.create_connection(protocol, url.hostname, url.port))[1]
+    return (await loop.create_connection(protocol, url.hostname or "", url.port or 0))[1]
 
 
 def _unix_socket(path: str) -> socket.socket:

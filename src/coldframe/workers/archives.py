@@ -1,0 +1,73 @@
+"""Unpacks archives that strangers made: nothing of them lands outside the folder, and nothing fills the disk."""
+
+import os
+import posixpath
+import tarfile
+from pathlib import Path
+
+LARGEST_UNPACKED_BYTES = 64 * 1024**3
+"""More than any model that one machine serves; less than it takes to call a disk filled by accident."""
+MOST_MEMBERS = 1_000_000
+
+
+class ArchiveRefusedError(ValueError):
+    """An archive that is broken, or that would write where it must not; the message is for whoever made it."""
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    largest_bytes: int = LARGEST_UNPACKED_BYTES,
+    most_members: int = MOST_MEMBERS,
+) -> None:
+    """Unpack a tar archive, compressed or not, into a folder.
+
+    Files, folders, and links that stay inside are made; owners and special permission bits are not taken over.
+
+    Raises:
+        ArchiveRefusedError: it is no archive, is cut short, has an absolute path, `..`, a link that leads out, a
+            device, or more than is allowed. What was unpacked before that is left for the caller to remove.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    unpacked_bytes = 0
+    try:
+        with tarfile.open(archive, "r:*") as members:
+            for count, member in enumerate(members, start=1):
+                unpacked_bytes += member.size
+                if count > most_members or unpacked_bytes > largest_bytes:
+                    raise ArchiveRefusedError(
+                        f"the archive is too large: more than {largest_bytes} bytes or {most_members} members"
+                    )
+                _check(member)
+                members.extract(member, folder, filter="data")
+    except ArchiveRefusedError:
+        raise
+    except tarfile.FilterError as error:
+        raise ArchiveRefusedError(f"the archive is not safe to unpack: {error}") from error
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the archive's; a broken gzip stream has no errno
+        raise ArchiveRefusedError(f"the archive cannot be read: {error}") from error
+
+
+def _check(member: tarfile.TarInfo) -> None:
+    """Refuse what tarfile's own filter would mend in silence (a leading slash), or words less clearly."""
+    names = [member.name]
+    if member.islnk():
+        names.append(member.linkname)
+    elif member.issym():
+        names.append(posixpath.join(posixpath.dirname(member.name), member.linkname))
+    for name in names:
+        if name.startswith("/") or posixpath.normpath(name).split("/")[0] == "..":
+            raise ArchiveRefusedError(f"the archive's member {member.name!r} leads out of the folder")
+    if not (member.isfile() or member.isdir() or member.islnk() or member.issym()):
+        raise ArchiveRefusedError(f"the archive's member {member.name!r} is neither file, folder nor link")
+
+
+def folder_bytes(folder: Path) -> int:
+    """The size of all files in a folder."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            total += (Path(parent) / name).lstat().st_size
+    return total
