@@ -269,9 +269,9 @@ class BlobWriter:
         sync_directory(self._blobs.path(self.blob).parent)
 
 
-async def read_blob(blobs: Blobs, blob: str, start: int, length: int) -> AsyncIterator[bytes]:
-    """Bytes of a blob, a piece at a time. What the kernel has in memory is read at once, the rest in a thread."""
-    descriptor = os.open(blobs.path(blob), os.O_RDONLY | os.O_CLOEXEC)
+async def read_file(blobs: Blobs, path: Path, start: int, length: int) -> AsyncIterator[bytes]:
+    """Bytes of a file, a piece at a time. What the kernel has in memory is read at once, the rest in a thread."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         end = start + length
         while start < end:
@@ -280,7 +280,7 @@ async def read_blob(blobs: Blobs, blob: str, start: int, length: int) -> AsyncIt
             if not piece:
                 piece = await blobs.in_thread(os.pread, descriptor, wanted, start)
             if not piece:
-                raise EOFError(f"blob {blob} is shorter than its record says")
+                raise EOFError(f"{path} is shorter than it should be")
             start += len(piece)
             yield piece
     finally:

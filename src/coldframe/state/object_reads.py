@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, update
 
-from coldframe.state.blobs import Blobs, Lease, claim, read_blob, release
+from coldframe.state.blobs import Blobs, Lease, claim, read_file, release
 from coldframe.state.checksums import Digests
 from coldframe.state.objects import ObjectRecord, Segment, find_object, objects
 from coldframe.state.state import State
@@ -38,7 +38,7 @@ class BlobStream:
         """The bytes, some 1 MiB at a time."""
         with self._lease:
             for blob, start, length in self._ranges:
-                async for piece in read_blob(self._blobs, blob, start, length):
+                async for piece in read_file(self._blobs, self._blobs.path(blob), start, length):
                     yield piece
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ async def _make_one_segment(state: State, record: ObjectRecord) -> ObjectRecord:
     writer = await state.blobs.write(Digests([]))
     try:
         for blob, size in record.segments:
-            async for piece in read_blob(state.blobs, blob, 0, size):
+            async for piece in read_file(state.blobs, state.blobs.path(blob), 0, size):
                 await writer.write(piece)
         await writer.finish()
     except BaseException:

@@ -3,12 +3,11 @@
 import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, and_, bindparam, select
 
-from coldframe.state.blobs import PIECE_BYTES, claim, release
+from coldframe.state.blobs import PIECE_BYTES, claim, read_file, release
 from coldframe.state.buckets import buckets
 from coldframe.state.checksums import DEFAULT_ALGORITHM, Digests, in_base64
 from coldframe.state.object_reads import materialize, open_object
@@ -212,7 +211,9 @@ async def store_file(
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
             raise
-        stored = await receive(state, _pieces_of(state, path), [DEFAULT_ALGORITHM])
+        size = (await state.blobs.in_thread(path.stat)).st_size
+        pieces = read_file(state.blobs, path, 0, size)
+        stored = await receive(state, pieces, [DEFAULT_ALGORITHM])
     else:
         digests = Digests([DEFAULT_ALGORITHM])
         size = await state.blobs.in_thread(_digest_file, state.blobs.path(blob), digests)
@@ -245,12 +246,6 @@ def _record_of(
 async def _cut(content: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(content), PIECE_BYTES):
         yield content[start : start + PIECE_BYTES]
-
-
-async def _pieces_of(state: State, path: Path) -> AsyncIterator[bytes]:
-    with await state.blobs.in_thread(partial(path.open, "rb")) as file:
-        while piece := await state.blobs.in_thread(file.read, PIECE_BYTES):
-            yield piece
 
 
 def _read_if_few(path: Path, limit: int) -> bytes | None:
