@@ -39,18 +39,21 @@ class Body(Protocol):
 class RawBody:
     """The body as it came over the wire, by way of ASGI."""
 
-    __slots__ = ("_receive", "finished", "length", "trailers")
+    __slots__ = ("_receive", "finished", "length", "started", "trailers")
 
     def __init__(self, receive: ReceiveMessage, length: int | None) -> None:
         self._receive = receive
         self.length = length
         self.trailers: dict[str, str] = {}
+        self.started = False
+        """Whether anybody began to read: a client that asked for leave to send it has then got it."""
         self.finished = False
         """Whether the last byte has been read: if not, the connection still holds what nobody wanted."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield pieces as they arrive; RequestBodyIncomplete if the client goes away first."""
-        more = True
+        more = not self.finished
+        self.started = True
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -65,6 +68,7 @@ class RawBody:
         """The whole body."""
         if self.length is not None and self.length > limit:
             raise RequestBodyTooLarge(limit=limit)
+        self.started = True
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             self.finished = True

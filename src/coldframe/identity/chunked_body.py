@@ -18,7 +18,7 @@ from hashlib import sha256
 
 from coldframe.calls import Body
 from coldframe.errors import AwsError, RequestBodyIncomplete, RequestBodyTooLarge
-from coldframe.identity.errors import InvalidChunkSize, MalformedTrailer, SignatureDoesNotMatch
+from coldframe.identity.errors import S3_MISMATCH, InvalidChunkSize, MalformedTrailer, SignatureDoesNotMatch
 from coldframe.identity.signature import EMPTY_SHA256, same, sign
 
 LONGEST_LINE_BYTES = 1024
@@ -54,7 +54,7 @@ class ChunkSigner:
     def _check(self, text: str, given: str) -> None:
         expected = sign(self.key, text)
         if not same(expected, given.lower()):
-            raise SignatureDoesNotMatch(members={"StringToSign": text, "SignatureProvided": given})
+            raise SignatureDoesNotMatch(message=S3_MISMATCH, members={"StringToSign": text, "SignatureProvided": given})
         self.previous = expected
 
 

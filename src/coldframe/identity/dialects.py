@@ -1,4 +1,4 @@
-"""How each kind of service says no: the same refusals in the codes, statuses and words of S3, JSON and query services."""
+"""How each kind of service says no: the same refusals in the codes and words of S3, JSON and query services."""
 
 import calendar
 import time
@@ -182,6 +182,7 @@ class S3Dialect:
     def mismatch(self, mismatch: Mismatch) -> AwsError:
         """Shows the texts that were signed here, as text and as bytes."""
         return errors.SignatureDoesNotMatch(
+            message=errors.S3_MISMATCH,
             members={
                 "AWSAccessKeyId": mismatch.claim.access_key_id,
                 "StringToSign": mismatch.string_to_sign,
@@ -189,7 +190,7 @@ class S3Dialect:
                 "StringToSignBytes": _hexadecimal(mismatch.string_to_sign),
                 "CanonicalRequest": mismatch.canonical_request,
                 "CanonicalRequestBytes": _hexadecimal(mismatch.canonical_request),
-            }
+            },
         )
 
 

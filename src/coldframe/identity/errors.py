@@ -2,11 +2,13 @@
 
 from coldframe.errors import AwsError
 
+S3_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+)
+
 
 class SignatureDoesNotMatch(AwsError):
-    """The request signature we calculated does not match the signature you provided. Check your key and
-    signing method.
-    """
+    """{message}"""
 
     status = 403
 
