@@ -71,3 +71,14 @@ TRAINING_JOB_PAIRS: Mapping[str, frozenset[str]] = {
     "Stopped": frozenset({"Stopped", "MaxRuntimeExceeded"}),
 }
 """Which secondary statuses go with which primary one."""
+
+ENDPOINT = table(
+    "endpoint",
+    "Creating",
+    Creating="InService Failed",
+    InService="Updating Deleting",
+    Updating="InService",
+    Failed="Deleting",
+    Deleting="",
+)
+"""EndpointStatus. An update that fails leads back to InService, on the old instances. Deleting ends with the record."""
