@@ -1,7 +1,13 @@
 """The time, given to whoever needs it, so that a test can give another."""
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
+
+
+def utc(seconds: float) -> datetime:
+    """The moment that lies so many seconds after 1970-01-01 UTC, as answers carry it."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Clock(Protocol):

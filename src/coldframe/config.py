@@ -47,6 +47,12 @@ class Config(BaseSettings):
     stop_grace_seconds: float = Field(
         120.0, ge=0, description="How long a stopped job may go on after SIGTERM. AWS gives 120 s."
     )
+    training_jobs_at_once: int = Field(
+        0, ge=0, description="How many training jobs run at the same time; 0 means twice the number of cores."
+    )
+    checkpoint_seconds: float = Field(
+        10.0, gt=0, description="How often new checkpoints of a running training job are copied to their bucket."
+    )
     keep_failed_job_directories: bool = Field(
         False, description="Keep the working directory of a job that failed, to look into it."
     )

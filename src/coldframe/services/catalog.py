@@ -1,9 +1,16 @@
 """Every operation that Coldframe carries out, in one table."""
 
+from coldframe.services.logs import log_events, log_groups, log_streams
 from coldframe.services.operation import Operation, operations_of
+from coldframe.services.sagemaker import tags, training_jobs
 from coldframe.services.sts import caller_identity
 
 CATALOG: dict[tuple[str, str], Operation] = operations_of(
+    log_events,
+    log_groups,
+    log_streams,
+    tags,
+    training_jobs,
     caller_identity,
 )
 """By botocore's service name and operation name."""

@@ -1,6 +1,7 @@
 """Log groups and the streams in them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -190,5 +191,5 @@ def note_events(
     )
 
 
-def _stream(row: Row[tuple[object, ...]] | None) -> LogStream | None:
-    return None if row is None else LogStream(*row)
+def _stream(row: Row[Any] | None) -> LogStream | None:
+    return None if row is None else LogStream(*tuple(row))
