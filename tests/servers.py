@@ -131,6 +131,12 @@ class ServerProcess:
         return self.start()
 
     @property
+    def exit_code(self) -> int | None:
+        """How it ended; nothing while it runs, negative if a signal ended it."""
+        assert self._process is not None, "the server was not started"
+        return self._process.poll()
+
+    @property
     def running(self) -> bool:
         """Whether the server process lives."""
         return self._process is not None and self._process.poll() is None

@@ -6,7 +6,6 @@ import pkgutil
 import coldframe
 from coldframe.errors import AwsError, message_of
 
-
 ELSEWHERE = ("coldframe.__main__", "coldframe.cli", "coldframe.workers", "coldframe.state.migrations")
 
 

@@ -107,10 +107,12 @@ def look_at_data_directory(config: Config) -> Finding:
     directory = config.directory
     place = _nearest_existing(directory)
     found = f"{directory}" if place == directory else f"{directory} (to be made)"
-    if os.access(place, os.W_OK | os.X_OK):
-        return Finding("data directory", Severity.GOOD, found)
-    consequence = "the server cannot start"
-    return Finding("data directory", Severity.FATAL, f"{found}: not writable", consequence, "give another: --data-dir")
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".coldframe-doctor-"):
+            return Finding("data directory", Severity.GOOD, found)
+    except OSError as error:
+        found = f"{found}: nothing can be written there ({error.strerror})"
+        return Finding("data directory", Severity.FATAL, found, "the server cannot start", "give another: --data-dir")
 
 
 def look_at_disk_space(config: Config) -> Finding:

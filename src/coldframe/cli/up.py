@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import logging
 import shlex
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,8 @@ def up(
     config = read_settings(data_directory=data_dir, port=port, host=host, account_id=account_id, region=region)
     from coldframe.app import serve
 
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("coldframe").setLevel(logging.INFO)
     try:
         serve(config, lambda server: print(announcement(config, server), flush=True))
     except CannotStart as error:
