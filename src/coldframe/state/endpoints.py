@@ -89,6 +89,12 @@ class EndpointRecord:
         """The record in its next status; LifecycleError if that may not follow."""
         return replace(self, status=ENDPOINT.step(self.status, status), modified_at=at, **changes)
 
+    def in_service(self) -> Deployment:
+        """What answers, of an endpoint that has been InService."""
+        if self.current is None:
+            raise LookupError(f"the endpoint {self.name} was never in service")
+        return self.current
+
 
 def create_endpoint(connection: Connection, record: EndpointRecord) -> bool:
     """Write an endpoint down; False if the name is in use."""
