@@ -37,7 +37,7 @@ def bring_up_to_date(engine: Engine) -> None:
             return
         if _revisions.name not in existing:
             raise DatabaseNotOurs(f"{DatabaseNotOurs.__doc__}".format(tables=", ".join(existing[:3])))
-        found = connection.execute(select(_revisions.c.version_num)).scalar_one()
+        found = connection.execute(select(_revisions.c.version_num)).scalar_one_or_none() or ""
         if found == HEAD:
             return
         if found > HEAD:
