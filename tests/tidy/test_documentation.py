@@ -52,9 +52,9 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_pages_exist(page):
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), re.DOTALL))
-    commands = set(re.findall(r"\bcoldframe (?!\.)([a-z]+)\b", code))
-    assert commands <= set(get_command(application).commands) | {"import"}
-    targets = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)?)\b", code))
+    commands = set(re.findall(r"(?:^ *|[`/(])coldframe ([a-z]+)", code, re.MULTILINE))
+    assert commands <= set(get_command(application).commands)
+    targets = set(re.findall(r"(?:^ *|`)make ([a-z-]+)", code, re.MULTILINE))
     assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
