@@ -2,6 +2,19 @@
 
 from coldframe.services.logs import log_events, log_groups, log_streams
 from coldframe.services.operation import Operation, operations_of
+from coldframe.services.s3 import (
+    access_control_lists,
+    bucket_settings,
+    buckets,
+    listings,
+    multipart_uploads,
+    object_copies,
+    object_reads,
+    object_writes,
+    tagging,
+    upload_completion,
+    upload_parts,
+)
 from coldframe.services.sagemaker import tags, training_jobs
 from coldframe.services.sts import caller_identity
 
@@ -11,6 +24,17 @@ CATALOG: dict[tuple[str, str], Operation] = operations_of(
     log_streams,
     tags,
     training_jobs,
+    access_control_lists,
+    bucket_settings,
+    buckets,
+    listings,
+    multipart_uploads,
+    object_copies,
+    object_reads,
+    object_writes,
+    tagging,
+    upload_completion,
+    upload_parts,
     caller_identity,
 )
 """By botocore's service name and operation name."""
