@@ -15,7 +15,6 @@ from coldframe.services.s3.addressing import (
 )
 from coldframe.services.s3.attributes import (
     CONTENT_HEADERS,
-    ENCRYPTION_HEADERS,
     Attributes,
     attributes_of,
     checksum_parameters,
@@ -78,9 +77,7 @@ def _attributes(parameters: Parameters, source: ObjectRecord, new: Attributes) -
     """The copy's attributes: encryption and storage class are always the request's, the rest as its directives say."""
     if parameters.get("MetadataDirective") != "REPLACE":
         kept = {name: value for name, value in source.headers.items() if name in CONTENT_HEADERS}
-        own = {
-            name: new.headers[name] for name in (*ENCRYPTION_HEADERS, "WebsiteRedirectLocation") if name in new.headers
-        }
+        own = {name: value for name, value in new.headers.items() if name not in CONTENT_HEADERS}
         new = replace(
             new, content_type=source.content_type, headers=kept | own, user_metadata=dict(source.user_metadata)
         )

@@ -127,7 +127,7 @@ async def _limited(body: Body) -> AsyncIterator[bytes]:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    for piece in list[bytes]():
         yield piece
 
 

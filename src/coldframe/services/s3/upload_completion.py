@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
@@ -60,7 +60,7 @@ def _listed_parts(parameters: Parameters) -> list[Parameters]:
     if not listed or any("PartNumber" not in part or "ETag" not in part for part in listed):
         raise errors.MalformedXML
     numbers = [part["PartNumber"] for part in listed]
-    if any(number >= following for number, following in zip(numbers, numbers[1:], strict=False)):
+    if any(number >= following for number, following in pairwise(numbers)):
         raise errors.InvalidPartOrder(members={"UploadId": parameters["UploadId"]})
     return listed
 
@@ -88,13 +88,14 @@ def _chosen(
         chosen.append(part)
     for part in chosen[:-1]:
         if part.size < SMALLEST_PART_BYTES:
-            members: dict[str, Any] = {
-                "ProposedSize": str(part.size),
-                "MinSizeAllowed": str(SMALLEST_PART_BYTES),
-                "PartNumber": str(part.number),
-                "ETag": part.etag,
-            }
-            raise errors.EntityTooSmall(members=members)
+            raise errors.EntityTooSmall(
+                members={
+                    "ProposedSize": str(part.size),
+                    "MinSizeAllowed": str(SMALLEST_PART_BYTES),
+                    "PartNumber": str(part.number),
+                    "ETag": part.etag,
+                }
+            )
     return chosen
 
 
