@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
 # The first interpreter that is new enough and can make virtual environments; say PYTHON=... to choose another.
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 python; do \
