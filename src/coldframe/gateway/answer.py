@@ -10,7 +10,8 @@ from coldframe.calls import Body, ParsedCall, Request, RoutedCall, SignedCall
 from coldframe.data_directory import HEALTH_PATH
 from coldframe.errors import AwsError, InternalFailure, OperationNotImplemented
 from coldframe.gateway.protocols.codec import OperationCodec, WireAnswer
-from coldframe.gateway.routing import Router, unrouted_error
+from coldframe.gateway.routing import Router
+from coldframe.gateway.unrouted import unrouted_error
 from coldframe.identity.authorization import authorize, refuse_anonymous
 from coldframe.identity.verification import Verifier
 from coldframe.services.operation import Operation

@@ -196,11 +196,10 @@ class Application:
         await _answer_before_the_end(request, body, answer, receive, send)
 
     def _request(self, scope: MutableMapping[str, Any], receive: ReceiveMessage) -> Request:
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name = raw_name.decode("latin-1")
-            value = raw_value.decode("latin-1").strip(" \t")
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        raw = scope["headers"]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        if len(headers) != len(raw):
+            headers = _joined(raw)
         length = headers.get("content-length")
         if length is not None:
             body: RawBody | BytesBody = RawBody(receive, int(length))
@@ -211,16 +210,25 @@ class Application:
             body.length = None
         client = scope["client"]
         return Request(
-            method=scope["method"],
-            raw_path=scope["raw_path"].decode("latin-1"),
-            query_string=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            body=body,
-            client=client[0] if client else "",
-            scheme=scope["scheme"],
-            request_id=self._request_id(),
-            received_at=self._now(),
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            headers,
+            body,
+            client[0] if client else "",
+            scope["scheme"],
+            self._request_id(),
+            self._now(),
         )
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers of which some came more than once: their values in order, joined by commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 def _headers(answer: WireAnswer, *, head_only: bool) -> list[tuple[bytes, bytes]]:
