@@ -197,7 +197,7 @@ class Application:
 
     def _request(self, scope: MutableMapping[str, Any], receive: ReceiveMessage) -> Request:
         raw = scope["headers"]
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        headers = {name.decode("latin-1"): value.strip().decode("latin-1") for name, value in raw}
         if len(headers) != len(raw):
             headers = _joined(raw)
         length = headers.get("content-length")
@@ -226,7 +226,7 @@ def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers of which some came more than once: their values in order, joined by commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        name, value = raw_name.decode("latin-1"), raw_value.strip().decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
 

@@ -19,7 +19,7 @@ from hashlib import sha256
 from coldframe.calls import Body
 from coldframe.errors import AwsError, RequestBodyIncomplete, RequestBodyTooLarge
 from coldframe.identity.errors import S3_MISMATCH, InvalidChunkSize, MalformedTrailer, SignatureDoesNotMatch
-from coldframe.identity.signature import EMPTY_SHA256, same, sign
+from coldframe.identity.signature import EMPTY_SHA256, SigningKey, same
 
 LONGEST_LINE_BYTES = 1024
 """A chunk's header line; a trailer's line may have eight times as many."""
@@ -34,7 +34,7 @@ _CHUNK_HEADER = re.compile(rb"([0-9a-fA-F]{1,16})(?:[ \t]*;[ \t]*chunk-signature
 class ChunkSigner:
     """Computes what each chunk's signature must be; every one hangs on the one before."""
 
-    key: bytes
+    key: SigningKey
     timestamp: str
     credential_scope: str
     previous: str
@@ -52,7 +52,7 @@ class ChunkSigner:
         return f"{self.timestamp}\n{self.credential_scope}\n{self.previous}"
 
     def _check(self, text: str, given: str) -> None:
-        expected = sign(self.key, text)
+        expected = self.key.sign(text)
         if not same(expected, given.lower()):
             raise SignatureDoesNotMatch(message=S3_MISMATCH, members={"StringToSign": text, "SignatureProvided": given})
         self.previous = expected

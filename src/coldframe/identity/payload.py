@@ -12,7 +12,7 @@ from coldframe.identity.errors import (
     StreamingNotImplemented,
 )
 from coldframe.identity.hashed_body import HashedBody
-from coldframe.identity.signature import UNSIGNED_PAYLOAD
+from coldframe.identity.signature import UNSIGNED_PAYLOAD, SigningKey
 
 SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_CHUNKS_AND_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
@@ -20,7 +20,7 @@ UNSIGNED_CHUNKS_AND_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _STREAMING = frozenset({SIGNED_CHUNKS, SIGNED_CHUNKS_AND_TRAILER, UNSIGNED_CHUNKS_AND_TRAILER})
 _HASH = re.compile(r"[0-9a-f]{64}").fullmatch
 
-Seed = tuple[bytes, str, str, str]
+Seed = tuple[SigningKey, str, str, str]
 """Signing key, timestamp, credential scope and signature of the headers: what the first chunk's signature hangs on."""
 
 

@@ -1,7 +1,7 @@
 """Who asks? Checks a request's signature and finds the principal behind it."""
 
-from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 
 from coldframe.arns import Scope
 from coldframe.calls import Body, BytesBody, Principal, Request, RoutedCall, SignedCall
@@ -29,16 +29,51 @@ LARGEST_CACHE = 4096
 ANONYMOUS = Principal(arn="", account_id="", kind="anonymous", user_id="")
 
 
-@dataclass(slots=True)
 class SigningContext:
     """What all requests of one client on one day have in common; made once, so that a request costs one HMAC."""
 
-    claim: Claim
-    credential_scope: str
-    secret_access_key: str
-    key: bytes
-    signed: frozenset[str]
-    headers: tuple[str, ...]
+    __slots__ = ("_seen_names", "_template", "_values", "claim", "credential_scope", "key", "secret_access_key")
+
+    def __init__(self, claim: Claim, secret_access_key: str) -> None:
+        """Derive the key, and lay out the canonical request."""
+        self.claim = claim
+        self.credential_scope = claim.credential_scope
+        self._values = itemgetter(*claim.signed_headers, "host")  # one more, so that a single one comes as a tuple too
+        names = [name.replace("%", "%%") for name in claim.signed_headers]
+        lines = "".join(f"{name}:%s\n" for name in names)
+        self._template = f"%s\n%s\n%s\n{lines}\n{';'.join(names)}\n%s"
+        self._seen_names: tuple[str, ...] = ()
+        self.renew(secret_access_key)
+
+    def renew(self, secret_access_key: str) -> None:
+        """Take another secret."""
+        self.secret_access_key = secret_access_key
+        claim = self.claim
+        self.key = sigv4.SigningKey(secret_access_key, claim.date, claim.region, claim.service)
+
+    def unsigned_headers(self, headers: dict[str, str]) -> list[str]:
+        """Headers that must be signed and are not: host and whatever speaks to AWS, or others could change them."""
+        names = tuple(headers)
+        if names == self._seen_names:
+            return []
+        signed = self.claim.signed_headers
+        missing = [name for name in names if name.startswith("x-amz-") and name not in signed]
+        if "host" not in signed:
+            missing.append("host")
+        if not missing:
+            self._seen_names = names
+        return missing
+
+    def canonical_request(self, method: str, path: str, query: str, headers: dict[str, str], payload_hash: str) -> str:
+        """The same as `signature.canonical_request`, in a fraction of the time."""
+        try:
+            text = self._template % (method, path, query, *self._values(headers)[:-1], payload_hash)
+        except KeyError:  # a signed header was not sent
+            text = "\t"
+        if "  " in text or "\t" in text:  # a value that is written in another way than it is signed
+            signed = self.claim.signed_headers
+            return sigv4.canonical_request(method, path, query, headers, signed, payload_hash)
+        return text
 
 
 class Verifier:
@@ -86,7 +121,8 @@ class Verifier:
         claim = context.claim
         timestamp = self._timestamp(headers, claim, dialect)
         credential = self._credential(context, dialect, headers.get("x-amz-security-token", ""))
-        self._check_signed_headers(headers, context, dialect)
+        if unsigned := context.unsigned_headers(headers):
+            raise dialect.unsigned_headers(unsigned)
         declared = declared_payload(headers, dialect)
         if declared is None:
             content = await request.body.read(self._body_bytes)
@@ -94,11 +130,11 @@ class Verifier:
             body: Body = BytesBody(content)
         else:
             payload_hash, body = declared, request.body
-        key = self._check_signature(request, context, dialect, given, timestamp, payload_hash)
+        self._check_signature(request, context, dialect, given, timestamp, payload_hash)
         if fresh:
             self._keep(prefix, context, dialect)
         if declared is not None:
-            body = verified_body(request, declared, (key, timestamp, context.credential_scope, given))
+            body = verified_body(request, declared, (context.key, timestamp, context.credential_scope, given))
         return SignedCall(routed, credential.principal, body)
 
     async def _verify_presigned(self, routed: RoutedCall, dialect: Dialect) -> SignedCall:
@@ -112,18 +148,19 @@ class Verifier:
         self._check_scope_date(presigned.claim, presigned.timestamp, dialect)
         credential = self._credential(context, dialect, presigned.security_token)
         self._check_expiry(presigned, signed_at, dialect)
-        self._check_signed_headers(request.headers, context, dialect)
+        if unsigned := context.unsigned_headers(request.headers):
+            raise dialect.unsigned_headers(unsigned)
         if dialect.is_s3:
             declared = request.headers.get("x-amz-content-sha256", sigv4.UNSIGNED_PAYLOAD)
             body = request.body
         else:
             content = await request.body.read(self._body_bytes)
             declared, body = sha256(content).hexdigest(), BytesBody(content)
-        key = self._check_signature(
+        self._check_signature(
             request, context, dialect, presigned.signature, presigned.timestamp, declared, leave_out="X-Amz-Signature"
         )
         if dialect.is_s3:
-            seed = (key, presigned.timestamp, context.credential_scope, presigned.signature)
+            seed = (context.key, presigned.timestamp, context.credential_scope, presigned.signature)
             body = verified_body(request, declared, seed)
         return SignedCall(routed, credential.principal, body)
 
@@ -144,14 +181,7 @@ class Verifier:
         credential = self._credentials.find(claim.access_key_id)
         if credential is None:
             raise dialect.unknown_key(claim)
-        return SigningContext(
-            claim=claim,
-            credential_scope=claim.credential_scope,
-            secret_access_key=credential.secret_access_key,
-            key=sigv4.signing_key(credential.secret_access_key, claim.date, claim.region, claim.service),
-            signed=frozenset(claim.signed_headers),
-            headers=claim.signed_headers,
-        )
+        return SigningContext(claim, credential.secret_access_key)
 
     def _keep(self, prefix: str, context: SigningContext, dialect: Dialect) -> None:
         """Remember a context, but only once a signature made with it was right: nobody else may fill the memory."""
@@ -167,8 +197,7 @@ class Verifier:
         if credential is None:
             raise dialect.unknown_key(claim)
         if credential.secret_access_key != context.secret_access_key:
-            context.secret_access_key = credential.secret_access_key
-            context.key = sigv4.signing_key(credential.secret_access_key, claim.date, claim.region, claim.service)
+            context.renew(credential.secret_access_key)
         if (token or credential.session_token) and not sigv4.same(credential.session_token, token):
             raise dialect.bad_token(token)
         if credential.expires_at is not None and self._clock.now() >= credential.expires_at:
@@ -209,20 +238,6 @@ class Verifier:
             raise dialect.expired_url(presigned.timestamp, expires, now)
 
     @staticmethod
-    def _check_signed_headers(headers: dict[str, str], context: SigningContext, dialect: Dialect) -> None:
-        """Host and whatever speaks to AWS must be signed, or else it could be changed on the way."""
-        signed = context.signed
-        if "host" in signed:
-            for name in headers:
-                if name.startswith("x-amz-") and name not in signed:
-                    break
-            else:
-                return
-        raise dialect.unsigned_headers(
-            sorted(name for name in {*headers, "host"} - signed if name == "host" or name.startswith("x-amz-"))
-        )
-
-    @staticmethod
     def _check_signature(
         request: Request,
         context: SigningContext,
@@ -232,22 +247,20 @@ class Verifier:
         payload_hash: str,
         *,
         leave_out: str = "",
-    ) -> bytes:
-        """Compute the signature and compare; returns the key, which a body in signed chunks needs."""
+    ) -> None:
+        """Compute the signature and compare."""
         path = sigv4.canonical_path(request.raw_path, is_s3=dialect.is_s3)
         query = sigv4.canonical_query(request.query_string, leave_out=leave_out)
         headers = request.headers
-        canonical = sigv4.canonical_request(request.method, path, query, headers, context.headers, payload_hash)
+        canonical = context.canonical_request(request.method, path, query, headers, payload_hash)
         text = sigv4.string_to_sign(timestamp, context.credential_scope, canonical)
-        if sigv4.same(sigv4.sign(context.key, text), given):
-            return context.key
+        if sigv4.same(context.key.sign(text), given):
+            return
         for host in _host_variants(headers.get("host", "")):
-            variant = sigv4.canonical_request(
-                request.method, path, query, {**headers, "host": host}, context.headers, payload_hash
-            )
+            variant = context.canonical_request(request.method, path, query, {**headers, "host": host}, payload_hash)
             signed = sigv4.string_to_sign(timestamp, context.credential_scope, variant)
-            if sigv4.same(sigv4.sign(context.key, signed), given):
-                return context.key
+            if sigv4.same(context.key.sign(signed), given):
+                return
         raise dialect.mismatch(Mismatch(context.claim, given, canonical, text))
 
 
