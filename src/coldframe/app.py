@@ -27,6 +27,7 @@ from coldframe.identity.verification import Verifier
 from coldframe.services.catalog import CATALOG
 from coldframe.state.blobs import Blobs
 from coldframe.state.database import Database
+from coldframe.state.endpoints import publish_without_instances
 from coldframe.state.migrations.migrate import bring_up_to_date
 from coldframe.state.serving import ServingTable
 from coldframe.state.signals import Signals
@@ -61,30 +62,43 @@ async def run(config: Config, listener: socket.socket, announce: Announce, stop:
     router = Router()
     server = Server(build_gateway(config, state, router).answer, listener, state.clock, state.chance)
     found = ServerFile(url_of(listener), os.getpid(), config.account_id, config.region)
-    supervisor: Supervisor | None = None
+    answering = asyncio.Event()
 
     def started() -> None:
         found.write(config.directory)
         announce(found)
-        starting.set()
+        answering.set()
 
-    starting = asyncio.Event()
     serving = asyncio.create_task(server.run(stop, started))
+    working = asyncio.create_task(_work(config, state, router, answering, stop))
     try:
-        await asyncio.wait({serving, asyncio.create_task(starting.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        if not serving.done():
-            supervisor = build_supervisor(config, state)
-            await supervisor.start()
-            await asyncio.to_thread(router.warm, list(CATALOG))
-            gc.collect()
-            gc.freeze()  # what is loaded stays: no later collection needs to look at it
-        await serving
+        await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        ServerFile.remove(config.directory)
-        if supervisor is not None:
-            await supervisor.stop()
-        state.blobs.close()
-        state.database.close()
+        stop.set()  # one of them has ended: by the stop that was asked for, or by a fault that is raised below
+        try:
+            await asyncio.gather(serving, working)
+        finally:
+            ServerFile.remove(config.directory)
+            state.blobs.close()
+            state.database.close()
+
+
+async def _work(config: Config, state: State, router: Router, answering: asyncio.Event, stop: asyncio.Event) -> None:
+    """What goes on beside answering, from when that has begun until the end."""
+    answered = asyncio.create_task(answering.wait())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({answered, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        return
+    supervisor = build_supervisor(config, state)
+    try:
+        await supervisor.start()
+        await asyncio.to_thread(router.warm, list(CATALOG))
+        gc.collect()
+        gc.freeze()  # what is loaded stays: no later collection needs to look at it
+        await stopped
+    finally:
+        await supervisor.stop()
 
 
 def build_state(config: Config) -> State:
@@ -93,15 +107,17 @@ def build_state(config: Config) -> State:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(config.database_url or _sqlite_url(directory))
     bring_up_to_date(database.engine)
+    scope, serving = Scope(config.account_id, config.region), ServingTable()
+    database.read(lambda connection: publish_without_instances(connection, serving, scope))
     return State(
         config=config,
-        scope=Scope(config.account_id, config.region),
+        scope=scope,
         clock=SystemClock(),
         chance=SystemChance(),
         database=database,
         blobs=Blobs(directory / "blobs", database),
         signals=Signals(),
-        serving=ServingTable(),
+        serving=serving,
     )
 
 

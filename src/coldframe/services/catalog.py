@@ -15,13 +15,18 @@ from coldframe.services.s3 import (
     upload_completion,
     upload_parts,
 )
-from coldframe.services.sagemaker import tags, training_jobs
+from coldframe.services.sagemaker import endpoint_configs, endpoints, models, tags, training_jobs
+from coldframe.services.sagemaker_runtime import invocations
 from coldframe.services.sts import caller_identity
 
 CATALOG: dict[tuple[str, str], Operation] = operations_of(
     log_events,
     log_groups,
     log_streams,
+    endpoint_configs,
+    endpoints,
+    invocations,
+    models,
     tags,
     training_jobs,
     access_control_lists,

@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Connection, Float, Index, String, Table, Text, delete, insert, select, update
 
+from coldframe.arns import Scope
 from coldframe.state.lifecycles import ENDPOINT
 from coldframe.state.record_pages import PageQuery, Place, read_page
 from coldframe.state.schema import metadata
+from coldframe.state.serving import ServingEndpoint, ServingTable, ServingVariant
 
 endpoints = Table(
     "endpoints",
@@ -94,6 +96,23 @@ class EndpointRecord:
         if self.current is None:
             raise LookupError(f"the endpoint {self.name} was never in service")
         return self.current
+
+
+def endpoint_arn(name: str, scope: Scope) -> str:
+    """An endpoint's ARN."""
+    return scope.arn("sagemaker", f"endpoint/{name}")
+
+
+def publish_without_instances(connection: Connection, serving: ServingTable, scope: Scope) -> None:
+    """Make known which endpoints are in service before their instances have come back, for a server that starts.
+
+    Invocations are then answered that there is no instance yet, which clients retry, and not that there is no such
+    endpoint, which would be wrong and which they don't retry.
+    """
+    for record in all_endpoints(connection):
+        if record.status in ("InService", "Updating") and record.current is not None:
+            variants = [ServingVariant(variant.name, variant.weight) for variant in record.current.variants]
+            serving.publish(ServingEndpoint(record.name, endpoint_arn(record.name, scope), variants))
 
 
 def create_endpoint(connection: Connection, record: EndpointRecord) -> bool:

@@ -6,6 +6,7 @@ import logging
 
 from coldframe.state.state import State
 from coldframe.supervisor.loop import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Reconciler, ReconcilerLoop
+from coldframe.supervisor.reconcilers.endpoints import EndpointsReconciler
 from coldframe.supervisor.reconcilers.training_jobs import TrainingJobsReconciler
 from coldframe.supervisor.runners.runner import Runner
 
@@ -19,6 +20,7 @@ class Supervisor:
         self._state = state
         self._runner = runner
         self._reconcilers: list[Reconciler] = [
+            EndpointsReconciler(state, runner),
             TrainingJobsReconciler(state, runner),
         ]
         self._tasks: list[asyncio.Task[None]] = []

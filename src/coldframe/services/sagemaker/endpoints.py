@@ -24,7 +24,7 @@ TOPIC = "endpoints"
 
 def endpoint_arn(parameters: Parameters, scope: Scope) -> str:
     """The ARN of the endpoint that a call names."""
-    return scope.arn("sagemaker", f"endpoint/{parameters['EndpointName']}")
+    return endpoints.endpoint_arn(parameters["EndpointName"], scope)
 
 
 @operation(

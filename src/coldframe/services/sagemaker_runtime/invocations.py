@@ -9,6 +9,7 @@ from coldframe.calls import AllowedCall, Answer, Parameters
 from coldframe.errors import ServiceUnavailable, ValidationError
 from coldframe.services.operation import operation
 from coldframe.services.sagemaker_runtime.errors import ModelError, PayloadTooLarge
+from coldframe.state import endpoints
 from coldframe.state.serving import ModelServer, ServingEndpoint, ServingVariant
 from coldframe.state.state import State
 from coldframe.workers.messages import ModelAnswer
@@ -39,7 +40,7 @@ TOO_LARGE = f"Response payload size ({{}} bytes) exceeded maximum allowed payloa
 
 def endpoint_arn(parameters: Parameters, scope: Scope) -> str:
     """The ARN of the endpoint that a call names."""
-    return scope.arn("sagemaker", f"endpoint/{parameters['EndpointName']}")
+    return endpoints.endpoint_arn(parameters["EndpointName"], scope)
 
 
 @operation("sagemaker-runtime", "InvokeEndpoint", action="sagemaker:InvokeEndpoint", resource=endpoint_arn)
@@ -75,10 +76,12 @@ def _send(
     endpoint: ServingEndpoint, variant: ServingVariant, headers: Mapping[str, str], body: bytes
 ) -> tuple[ModelServer, Awaitable[ModelAnswer]]:
     """Hand the request to the least busy instance; to another one if that is gone already, so that nothing is lost."""
-    server = variant.least_busy()
-    if server is not None:
-        with contextlib.suppress(ConnectionRefusedError):
-            return server, server.invoke(headers, body)
+    least_busy = variant.least_busy()
+    try:
+        if least_busy is not None:
+            return least_busy, least_busy.invoke(headers, body)
+    except ConnectionRefusedError:
+        least_busy = None
     for server in sorted(variant.servers, key=lambda server: server.in_flight):
         with contextlib.suppress(ConnectionRefusedError):
             return server, server.invoke(headers, body)
@@ -115,9 +118,7 @@ def _choose_variant(endpoint: ServingEndpoint, target: str | None, state: State)
     return next(variant for variant in reversed(variants) if variant.weight > 0)  # place was rounded up to the sum
 
 
-def _model_error(
-    scope: Scope, endpoint: ServingEndpoint, server: ModelServer | None, status: int, message: str
-) -> ModelError:
+def _model_error(scope: Scope, endpoint: ServingEndpoint, server: ModelServer, status: int, message: str) -> ModelError:
     side = "client" if 400 <= status < 500 else "server"
     region = scope.region
     place = (

@@ -1,0 +1,1 @@
+"""Endpoints' instances: their model files, their processes, and how many there should be."""
