@@ -90,7 +90,12 @@ async def _work(config: Config, state: State, router: Router, answering: asyncio
     await asyncio.wait({answered, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
         return
-    supervisor = build_supervisor(config, state)
+    try:
+        supervisor = build_supervisor(config, state)
+    except NotImplementedError:
+        log.exception("no workers can be started yet")
+        await stopped
+        return
     try:
         await supervisor.start()
         await asyncio.to_thread(router.warm, list(CATALOG))
