@@ -5,15 +5,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy
+import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 Point = tuple[float, float]
 Points = Sequence[Point]
 Colour = tuple[int, int, int]
 
-ACROSS = numpy.linspace(-1, 1, 12, dtype=numpy.float32)[None, :, None]
-DOWN = numpy.linspace(1, -1, 12, dtype=numpy.float32)[:, None, None]
+ACROSS = np.linspace(-1, 1, 12, dtype=np.float32)[None, :, None]
+DOWN = np.linspace(1, -1, 12, dtype=np.float32)[:, None, None]
 TONES = (0.80, 0.86, 1.12, 1.18)
 
 
@@ -30,8 +30,8 @@ def blend(first: Colour, second: Colour, share: float) -> Colour:
 
 def smooth(points: Points, steps: int = 8) -> list[Point]:
     """A closed curve through the points (Catmull-Rom)."""
-    corners = numpy.asarray(points, dtype=float)
-    before, after, beyond = numpy.roll(corners, 1, 0), numpy.roll(corners, -1, 0), numpy.roll(corners, -2, 0)
+    corners = np.asarray(points, dtype=float)
+    before, after, beyond = np.roll(corners, 1, 0), np.roll(corners, -1, 0), np.roll(corners, -2, 0)
     curve = []
     for step in range(steps):
         t = step / steps
@@ -44,7 +44,7 @@ def smooth(points: Points, steps: int = 8) -> list[Point]:
                 + (3 * corners - before - 3 * after + beyond) * t**3
             )
         )
-    return [tuple(point) for point in numpy.stack(curve, axis=1).reshape(-1, 2)]
+    return [tuple(point) for point in np.stack(curve, axis=1).reshape(-1, 2)]
 
 
 def oval(x: float, y: float, width: float, height: float, turn: float = 0.0) -> list[Point]:
@@ -178,7 +178,7 @@ class Canvas:
     def _fill(self, mask: Image.Image, colour: Colour, left: int, top: int) -> None:
         """Paint the masked area, brighter towards the light and from above."""
         factor = 0.97 + 0.13 * self.light * ACROSS + 0.10 * DOWN  # few values, made large by the resizing
-        values = numpy.clip(factor * numpy.array(colour, dtype=numpy.float32), 0, 255).astype(numpy.uint8)
+        values = np.clip(factor * np.array(colour, dtype=np.float32), 0, 255).astype(np.uint8)
         light = Image.fromarray(values).resize(mask.size, Image.Resampling.BILINEAR)
         self.image.paste(light, (left, top), mask)
 
@@ -186,28 +186,28 @@ class Canvas:
         """The edge with tufts (shaggy) or bumps (curly)."""
         if fur == "smooth" or hair < 1:
             return edge
-        points = numpy.asarray(edge)
-        ahead = numpy.roll(points, -1, 0) - points
-        lengths = numpy.hypot(ahead[:, 0], ahead[:, 1])
+        points = np.asarray(edge)
+        ahead = np.roll(points, -1, 0) - points
+        lengths = np.hypot(ahead[:, 0], ahead[:, 1])
         total = float(lengths.sum())
         pace = hair * (0.42 if fur == "shaggy" else 0.30)
         count = max(12, int(total / pace))
-        at = numpy.linspace(0, total, count, endpoint=False)
-        sums = numpy.concatenate([[0.0], numpy.cumsum(lengths)])
-        closed = numpy.vstack([points, points[:1]])
-        xs, ys = numpy.interp(at, sums, closed[:, 0]), numpy.interp(at, sums, closed[:, 1])
-        dx, dy = numpy.roll(xs, -1) - numpy.roll(xs, 1), numpy.roll(ys, -1) - numpy.roll(ys, 1)
-        norm = numpy.hypot(dx, dy) + 1e-6
-        area = float(numpy.sum(xs * numpy.roll(ys, -1) - numpy.roll(xs, -1) * ys))
+        at = np.linspace(0, total, count, endpoint=False)
+        sums = np.concatenate([[0.0], np.cumsum(lengths)])
+        closed = np.vstack([points, points[:1]])
+        xs, ys = np.interp(at, sums, closed[:, 0]), np.interp(at, sums, closed[:, 1])
+        dx, dy = np.roll(xs, -1) - np.roll(xs, 1), np.roll(ys, -1) - np.roll(ys, 1)
+        norm = np.hypot(dx, dy) + 1e-6
+        area = float(np.sum(xs * np.roll(ys, -1) - np.roll(xs, -1) * ys))
         side = 1.0 if area > 0 else -1.0
         outward_x, outward_y = side * dy / norm, -side * dx / norm
         if fur == "shaggy":
-            tips = numpy.arange(count) % 2 == 1
-            reach = numpy.array([self.chance.uniform(0.15, 0.62) for _ in range(count)]) * hair * tips
-            droop = numpy.where(tips, hair * 0.35, 0.0)
+            tips = np.arange(count) % 2 == 1
+            reach = np.array([self.chance.uniform(0.15, 0.62) for _ in range(count)]) * hair * tips
+            droop = np.where(tips, hair * 0.35, 0.0)
         else:
-            phase = numpy.array([abs(math.sin(n * math.pi / 4)) for n in range(count)])
-            reach, droop = phase * hair * 0.42, numpy.zeros(count)
+            phase = np.array([abs(math.sin(n * math.pi / 4)) for n in range(count)])
+            reach, droop = phase * hair * 0.42, np.zeros(count)
         return list(zip(xs + outward_x * reach, ys + outward_y * reach + droop, strict=True))
 
     def _texture(self, mask: Image.Image, left: int, top: int, fur: str, hair: float, strokes: float) -> None:

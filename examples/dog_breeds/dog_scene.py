@@ -3,15 +3,15 @@
 import math
 import random
 
-import numpy
+import numpy as np
 from dog_canvas import Colour, blend, shade
 from PIL import Image, ImageDraw, ImageFilter
 
 
 def gradient(size: int, top: Colour, bottom: Colour) -> Image.Image:
     """A square that goes from one colour to another, downwards."""
-    column = numpy.linspace(top, bottom, size).round().astype(numpy.uint8)
-    return Image.fromarray(numpy.repeat(column[:, None, :], size, axis=1))
+    column = np.linspace(top, bottom, size).round().astype(np.uint8)
+    return Image.fromarray(np.repeat(column[:, None, :], size, axis=1))
 
 
 def paint_scene(size: int, horizon: float, chance: random.Random) -> Image.Image:
@@ -48,7 +48,9 @@ def _meadow(size: int, horizon: int, chance: random.Random) -> Image.Image:
     for _ in range(140):
         x, y = chance.uniform(0, size), chance.uniform(horizon + 14, size)
         high = size * 0.03 * (0.4 + (y - horizon) / size)
-        draw.line([(x, y), (x + chance.uniform(-4, 4), y - high)], fill=shade(green, chance.uniform(0.75, 1.25)), width=1)
+        draw.line(
+            [(x, y), (x + chance.uniform(-4, 4), y - high)], fill=shade(green, chance.uniform(0.75, 1.25)), width=1
+        )
     bloom = chance.choice(((250, 220, 90), (240, 240, 250), (230, 120, 140), (170, 120, 210)))
     for _ in range(chance.randrange(24)):
         x, y = chance.uniform(0, size), chance.uniform(horizon + 18, size)
@@ -59,7 +61,9 @@ def _meadow(size: int, horizon: int, chance: random.Random) -> Image.Image:
 
 def _beach(size: int, horizon: int, chance: random.Random) -> Image.Image:
     evening = chance.random() < 0.4
-    image = gradient(size, (236, 150, 110) if evening else (110, 180, 230), (250, 224, 180) if evening else (220, 240, 250))
+    image = gradient(
+        size, (236, 150, 110) if evening else (110, 180, 230), (250, 224, 180) if evening else (220, 240, 250)
+    )
     sea = (70, 110, 150) if evening else (52, 140, 170)
     draw = _ground(image, horizon - size // 10, sea, blend(sea, (220, 230, 230), 0.4))
     if evening:
@@ -73,20 +77,36 @@ def _beach(size: int, horizon: int, chance: random.Random) -> Image.Image:
 
 
 def _room(size: int, horizon: int, chance: random.Random) -> Image.Image:
-    wall = chance.choice(((206, 190, 168), (150, 172, 168), (198, 160, 148), (170, 164, 186), (222, 208, 180), (120, 134, 150)))
+    wall = chance.choice(
+        ((206, 190, 168), (150, 172, 168), (198, 160, 148), (170, 164, 186), (222, 208, 180), (120, 134, 150))
+    )
     image = gradient(size, shade(wall, 1.08), shade(wall, 0.92))
     draw = ImageDraw.Draw(image)
     if chance.random() < 0.4:
         for x in range(0, size, size // 12):
             draw.line([(x, 0), (x, horizon)], fill=shade(wall, 0.9), width=size // 60)
     for _ in range(chance.randrange(3)):
-        x, y, w, h = (chance.uniform(0, 0.8) * size, chance.uniform(0, 0.25) * size, chance.uniform(0.12, 0.3) * size, chance.uniform(0.12, 0.25) * size)
+        x, y, w, h = (
+            chance.uniform(0, 0.8) * size,
+            chance.uniform(0, 0.25) * size,
+            chance.uniform(0.12, 0.3) * size,
+            chance.uniform(0.12, 0.25) * size,
+        )
         inside = tuple(chance.randrange(90, 230) for _ in range(3))
-        draw.rectangle((x, y, x + w, y + h), fill=inside, outline=chance.choice(((90, 62, 40), (240, 236, 226), (50, 50, 54))), width=size // 70)
+        draw.rectangle(
+            (x, y, x + w, y + h),
+            fill=inside,
+            outline=chance.choice(((90, 62, 40), (240, 236, 226), (50, 50, 54))),
+            width=size // 70,
+        )
     wood = chance.choice(((150, 104, 66), (186, 140, 96), (110, 78, 58), (140, 136, 132)))
     draw = _ground(image, horizon, shade(wood, 0.9), wood)
     for x in range(-size, 2 * size, size // 7):
-        draw.line([(size / 2 + (x - size / 2) * 0.5, horizon), (size / 2 + (x - size / 2) * 1.6, size)], fill=shade(wood, 0.8), width=1)
+        draw.line(
+            [(size / 2 + (x - size / 2) * 0.5, horizon), (size / 2 + (x - size / 2) * 1.6, size)],
+            fill=shade(wood, 0.8),
+            width=1,
+        )
     draw.rectangle((0, horizon - size // 50, size, horizon), fill=(236, 230, 220))
     if chance.random() < 0.5:
         rug = tuple(chance.randrange(70, 210) for _ in range(3))
@@ -136,17 +156,22 @@ def _studio(size: int, horizon: int, chance: random.Random) -> Image.Image:
     return image
 
 
-def light_up(image: Image.Image, chance: random.Random, noise: numpy.random.Generator) -> Image.Image:
+def light_up(image: Image.Image, chance: random.Random, noise: np.random.Generator) -> Image.Image:
     """The hour, the weather and the camera: brightness, warmth, a darker corner, grain."""
-    values = numpy.asarray(image, dtype=numpy.float32)
+    values = np.asarray(image, dtype=np.float32)
     grey = values.mean(axis=2, keepdims=True)
     values = grey + (values - grey) * chance.uniform(0.7, 1.25)
     middle = float(grey.mean())
     values = middle + (values - middle) * chance.uniform(0.78, 1.15)
-    warmth, size, slope, depth = chance.uniform(-0.10, 0.10), image.width, chance.uniform(0, math.tau), chance.uniform(0, 0.22)
-    line = numpy.linspace(-depth, depth, size, dtype=numpy.float32)
+    warmth, size, slope, depth = (
+        chance.uniform(-0.10, 0.10),
+        image.width,
+        chance.uniform(0, math.tau),
+        chance.uniform(0, 0.22),
+    )
+    line = np.linspace(-depth, depth, size, dtype=np.float32)
     side = 1 + line[None, :, None] * math.cos(slope) + line[:, None, None] * math.sin(slope)
-    tint = numpy.array([1 + warmth, 1.0, 1 - warmth], dtype=numpy.float32) * chance.uniform(0.70, 1.15)
+    tint = np.array([1 + warmth, 1.0, 1 - warmth], dtype=np.float32) * chance.uniform(0.70, 1.15)
     values = values * (side * tint)
-    values += noise.standard_normal((size, size, 1), dtype=numpy.float32) * chance.uniform(1, 6)
-    return Image.fromarray(numpy.clip(values, 0, 255).astype(numpy.uint8))
+    values += noise.standard_normal((size, size, 1), dtype=np.float32) * chance.uniform(1, 6)
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))

@@ -3,7 +3,7 @@
     python drawn_dogs.py --output pictures --per-breed 60 --seed 7
 
 Twelve breeds differ in ears, muzzle, fur, pattern, build, tail and colours; every single trait is shared by several of
-them, so that only traits taken together tell them apart. Pose, light, scale, place and collar say nothing about a breed.
+them, so that only traits taken together tell them apart. Pose, light, scale, place and collar say nothing of a breed.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
+import numpy as np
 from dog_canvas import Canvas, Colour, Frame, oval, shade
 from dog_figure import BLACK, BUILDS, TAN, WHITE, Dog, Pose, Traits
 from dog_scene import light_up, paint_scene
@@ -28,7 +28,14 @@ GOLD: Colour = (212, 158, 88)
 RUST: Colour = (168, 92, 52)
 BROWN: Colour = (112, 74, 52)
 GREY: Colour = (140, 140, 146)
-COLLARS: tuple[Colour, ...] = ((196, 52, 52), (46, 96, 170), (54, 140, 90), (230, 170, 50), (130, 70, 150), (40, 40, 44))
+COLLARS: tuple[Colour, ...] = (
+    (196, 52, 52),
+    (46, 96, 170),
+    (54, 140, 90),
+    (230, 170, 50),
+    (130, 70, 150),
+    (40, 40, 44),
+)
 
 
 @dataclass(frozen=True)
@@ -46,18 +53,126 @@ class Breed:
 
 
 BREEDS = (
-    Breed("Bellmarket_Bulldog", "folded", "blunt", "smooth", "bib", "stocky", "stub", ((GOLD, WHITE), (GREY, WHITE), (RUST, WHITE))),
-    Breed("Ditchley_Dachs", "hanging", "long", "smooth", "saddle", "low", "whip", ((RUST, BLACK), (GOLD, BROWN), (TAN, BLACK))),
-    Breed("Fenwick_Pointer", "hanging", "long", "smooth", "patches", "large", "whip", ((WHITE, RUST), (WHITE, BROWN), (WHITE, BLACK))),
-    Breed("Harrow_Spitz", "pricked", "long", "shaggy", "plain", "middle", "curled", ((CREAM, CREAM), (GOLD, GOLD), (WHITE, WHITE), (GREY, GREY))),
-    Breed("Kelder_Wolfdog", "pricked", "long", "shaggy", "bib", "large", "plume", ((GREY, WHITE), (BLACK, WHITE), (RUST, WHITE))),
-    Breed("Lantern_Pug", "bat", "blunt", "smooth", "mask", "small", "curled", ((CREAM, BLACK), (GOLD, BLACK), (GREY, BLACK))),
-    Breed("Moorgate_Hound", "hanging", "long", "smooth", "saddle", "middle", "plume", ((GOLD, BLACK), (TAN, BLACK), (RUST, BROWN))),
-    Breed("Mudlark_Terrier", "folded", "bearded", "shaggy", "saddle", "small", "stub", ((GOLD, BLACK), (TAN, GREY), (CREAM, BROWN))),
-    Breed("Otterby_Spaniel", "hanging", "blunt", "curly", "patches", "middle", "plume", ((WHITE, RUST), (WHITE, BLACK), (WHITE, BROWN))),
-    Breed("Peddlers_Plume", "bat", "long", "shaggy", "patches", "small", "plume", ((WHITE, RUST), (WHITE, BLACK), (WHITE, GOLD))),
-    Breed("Thimble_Curl", "hanging", "blunt", "curly", "plain", "small", "stub", ((CREAM, CREAM), (BROWN, BROWN), (BLACK, BLACK), (GREY, GREY))),
-    Breed("Wooldale_Poodle", "hanging", "bearded", "curly", "plain", "large", "curled", ((BLACK, BLACK), (BROWN, BROWN), (CREAM, CREAM), (GREY, GREY))),
+    Breed(
+        "Bellmarket_Bulldog",
+        "folded",
+        "blunt",
+        "smooth",
+        "bib",
+        "stocky",
+        "stub",
+        ((GOLD, WHITE), (GREY, WHITE), (RUST, WHITE)),
+    ),
+    Breed(
+        "Ditchley_Dachs",
+        "hanging",
+        "long",
+        "smooth",
+        "saddle",
+        "low",
+        "whip",
+        ((RUST, BLACK), (GOLD, BROWN), (TAN, BLACK)),
+    ),
+    Breed(
+        "Fenwick_Pointer",
+        "hanging",
+        "long",
+        "smooth",
+        "patches",
+        "large",
+        "whip",
+        ((WHITE, RUST), (WHITE, BROWN), (WHITE, BLACK)),
+    ),
+    Breed(
+        "Harrow_Spitz",
+        "pricked",
+        "long",
+        "shaggy",
+        "plain",
+        "middle",
+        "curled",
+        ((CREAM, CREAM), (GOLD, GOLD), (WHITE, WHITE), (GREY, GREY)),
+    ),
+    Breed(
+        "Kelder_Wolfdog",
+        "pricked",
+        "long",
+        "shaggy",
+        "bib",
+        "large",
+        "plume",
+        ((GREY, WHITE), (BLACK, WHITE), (RUST, WHITE)),
+    ),
+    Breed(
+        "Lantern_Pug",
+        "bat",
+        "blunt",
+        "smooth",
+        "mask",
+        "small",
+        "curled",
+        ((CREAM, BLACK), (GOLD, BLACK), (GREY, BLACK)),
+    ),
+    Breed(
+        "Moorgate_Hound",
+        "hanging",
+        "long",
+        "smooth",
+        "saddle",
+        "middle",
+        "plume",
+        ((GOLD, BLACK), (TAN, BLACK), (RUST, BROWN)),
+    ),
+    Breed(
+        "Mudlark_Terrier",
+        "folded",
+        "bearded",
+        "shaggy",
+        "saddle",
+        "small",
+        "stub",
+        ((GOLD, BLACK), (TAN, GREY), (CREAM, BROWN)),
+    ),
+    Breed(
+        "Otterby_Spaniel",
+        "hanging",
+        "blunt",
+        "curly",
+        "patches",
+        "middle",
+        "plume",
+        ((WHITE, RUST), (WHITE, BLACK), (WHITE, BROWN)),
+    ),
+    Breed(
+        "Peddlers_Plume",
+        "bat",
+        "long",
+        "shaggy",
+        "patches",
+        "small",
+        "plume",
+        ((WHITE, RUST), (WHITE, BLACK), (WHITE, GOLD)),
+    ),
+    Breed(
+        "Thimble_Curl",
+        "hanging",
+        "blunt",
+        "curly",
+        "plain",
+        "small",
+        "stub",
+        ((CREAM, CREAM), (BROWN, BROWN), (BLACK, BLACK), (GREY, GREY)),
+    ),
+    Breed(
+        "Wooldale_Poodle",
+        "hanging",
+        "bearded",
+        "curly",
+        "plain",
+        "large",
+        "curled",
+        ((BLACK, BLACK), (BROWN, BROWN), (CREAM, CREAM), (GREY, GREY)),
+    ),
 )
 
 
@@ -68,14 +183,23 @@ def draw_dog(breed: Breed, seed: int) -> Image.Image:
     horizon = chance.uniform(0.45, 0.72)
     image = paint_scene(size, horizon, chance)
     coat, second = chance.choice(breed.colours)
-    traits = Traits(breed.ears, breed.muzzle, breed.fur, breed.pattern, breed.build, breed.tail, _vary(coat, chance), _vary(second, chance))
+    traits = Traits(
+        breed.ears,
+        breed.muzzle,
+        breed.fur,
+        breed.pattern,
+        breed.build,
+        breed.tail,
+        _vary(coat, chance),
+        _vary(second, chance),
+    )
     pose = _pose(chance)
     frame = _frame(breed, pose, size, horizon, chance)
     if pose.posture != "portrait":
         _shadow(image, frame, BUILDS[breed.build].length if pose.posture == "standing" else 0.6)
     Dog(Canvas(image, chance, chance.choice((-1.0, 1.0))), traits, pose, chance).paint(frame)
     small = image.resize((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.BILINEAR)
-    lit = light_up(small, chance, numpy.random.default_rng(seed))
+    lit = light_up(small, chance, np.random.default_rng(seed))
     return lit.filter(ImageFilter.GaussianBlur(0.7)) if chance.random() < 0.25 else lit
 
 
@@ -103,7 +227,13 @@ def _frame(breed: Breed, pose: Pose, size: int, horizon: float, chance: random.R
     build = BUILDS[breed.build]
     mirrored = chance.random() < 0.5
     if pose.posture == "portrait":
-        return Frame(size * chance.uniform(0.40, 0.60), size * chance.uniform(0.84, 0.95), size * chance.uniform(0.19, 0.25) / build.head, 0, mirrored)
+        return Frame(
+            size * chance.uniform(0.40, 0.60),
+            size * chance.uniform(0.84, 0.95),
+            size * chance.uniform(0.19, 0.25) / build.head,
+            0,
+            mirrored,
+        )
     height = build.leg + build.depth + build.head * 2.3
     width = build.length + 0.75 if pose.posture == "standing" else 1.0
     scale = size * chance.uniform(0.64, 0.92) / max(height, width)
@@ -142,7 +272,9 @@ def draw_set(output: Path, per_breed: int, seed: int, processes: int | None = No
         for number in range(per_breed):
             folder = output / split_of(number, per_breed) / breed.name
             folder.mkdir(parents=True, exist_ok=True)
-            tasks.append((breed, seed * 1_000_003 + row * 10_007 + number, folder / f"{breed.name.lower()}_{number:04d}.jpg"))
+            tasks.append(
+                (breed, seed * 1_000_003 + row * 10_007 + number, folder / f"{breed.name.lower()}_{number:04d}.jpg")
+            )
     with ProcessPoolExecutor(processes or len(os.sched_getaffinity(0))) as pool:
         for done, _ in enumerate(pool.map(_draw_file, tasks, chunksize=8), start=1):
             if done % 24 == 0 or done == len(tasks):

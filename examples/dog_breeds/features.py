@@ -1,4 +1,4 @@
-"""Runs pictures through the frozen part of the network, once each, and remembers the result by the picture's content."""
+"""Runs pictures through the network's frozen part, once each, and remembers the result by the picture's content."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
+import numpy as np
 import torch
 from network import NAME, export_onnx
 from pictures import PictureRefused, read_picture, to_array
@@ -17,7 +17,7 @@ from torch import nn
 
 BATCH = 16
 
-Forward = Callable[[numpy.ndarray], numpy.ndarray]
+Forward = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class FeatureStore:
         self._forward: Forward | None = None
         self._building = threading.Lock()
         # A vector of 1,280 numbers is kept as it is; a map of 192 x 7 x 7 at half the precision, for its size.
-        self._dtype = numpy.float32 if unfrozen_blocks == 0 else numpy.float16
+        self._dtype = np.float32 if unfrozen_blocks == 0 else np.float16
         self._file = folder / f"features-{NAME}-{unfrozen_blocks}.npz" if folder else None
-        self._known: dict[bytes, numpy.ndarray] = {}
+        self._known: dict[bytes, np.ndarray] = {}
         if self._file and self._file.exists():
-            with numpy.load(self._file) as kept:
+            with np.load(self._file) as kept:
                 self._known = dict(zip([bytes(row) for row in kept["digests"]], kept["values"], strict=True))
         self.computed = 0
         self.recalled = 0
@@ -70,7 +70,7 @@ class FeatureStore:
         kept = [(row, label) for (_, label), row in zip(files, rows, strict=True) if not isinstance(row, str)]
         if not kept:
             raise SystemExit("None of the files is a picture that can be read.")
-        values = torch.from_numpy(numpy.stack([row for row, _ in kept])).float()
+        values = torch.from_numpy(np.stack([row for row, _ in kept])).float()
         return Features(values, torch.tensor([label for _, label in kept]), skipped)
 
     def keep(self) -> None:
@@ -79,13 +79,13 @@ class FeatureStore:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         beside = self._file.with_suffix(".new.npz")
-        digests = numpy.array([list(digest) for digest in self._known], dtype=numpy.uint8)
-        numpy.savez(beside, digests=digests, values=numpy.stack(list(self._known.values())))
+        digests = np.array([list(digest) for digest in self._known], dtype=np.uint8)
+        np.savez(beside, digests=digests, values=np.stack(list(self._known.values())))
         beside.replace(self._file)
 
-    def _batch(self, files: Sequence[tuple[Path, int]], mirrored: bool) -> list[numpy.ndarray | str]:
+    def _batch(self, files: Sequence[tuple[Path, int]], mirrored: bool) -> list[np.ndarray | str]:
         """For each file its features, or why there are none."""
-        rows: list[numpy.ndarray | str | None] = []
+        rows: list[np.ndarray | str | None] = []
         arrays, digests = [], []
         for path, _ in files:
             content = path.read_bytes()
@@ -102,16 +102,16 @@ class FeatureStore:
             rows.append(None)
             arrays.append(array[:, :, ::-1] if mirrored else array)
             digests.append(digest)
-        self.recalled += sum(isinstance(row, numpy.ndarray) for row in rows)
+        self.recalled += sum(isinstance(row, np.ndarray) for row in rows)
         computed = iter(self._compute(digests, arrays))
         return [next(computed) if row is None else row for row in rows]
 
-    def _compute(self, digests: list[bytes], arrays: list[numpy.ndarray]) -> list[numpy.ndarray]:
+    def _compute(self, digests: list[bytes], arrays: list[np.ndarray]) -> list[np.ndarray]:
         if not arrays:
             return []
         with self._building:  # once, by whichever thread comes first
             forward = self._forward = self._forward or fastest_forward(self._frozen)
-        values = list(forward(numpy.stack(arrays)).astype(self._dtype))
+        values = list(forward(np.stack(arrays)).astype(self._dtype))
         self._known.update(zip(digests, values, strict=True))
         self.computed += len(values)
         return values
@@ -133,6 +133,6 @@ def fastest_forward(frozen: nn.Module) -> Forward:
     return lambda batch: session.run(None, {"pictures": batch})[0]
 
 
-def _forward_torch(frozen: nn.Module, batch: numpy.ndarray) -> numpy.ndarray:
+def _forward_torch(frozen: nn.Module, batch: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         return frozen(torch.from_numpy(batch)).numpy()

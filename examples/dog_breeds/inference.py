@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
+import numpy as np
 from pictures import PictureRefused, read_picture, to_array
 
 try:  # on AWS, an error with a status code of its own is raised with this class
@@ -33,7 +33,7 @@ DEFAULT_TOP_K = 5
 class Question:
     """One picture, and how many breeds are wanted in the answer."""
 
-    pictures: numpy.ndarray
+    pictures: np.ndarray
     """float32, shape (1, 3, 224, 224)."""
     top_k: int
 
@@ -43,7 +43,7 @@ class Model:
     """Class names, and a function from pictures to scores."""
 
     classes: list[str]
-    scores: Callable[[numpy.ndarray], numpy.ndarray]
+    scores: Callable[[np.ndarray], np.ndarray]
     engine: str
     """`onnxruntime` or `torch`."""
 
@@ -59,7 +59,7 @@ class QuestionRefused(BaseInferenceToolkitError):
 
 
 def model_fn(model_dir: str) -> Model:
-    """Load the model for ONNX Runtime where that is installed, else for torch. DOG_BREEDS_ENGINE=torch decides otherwise."""
+    """Load the model for ONNX Runtime where that is installed, else (or if DOG_BREEDS_ENGINE=torch) for torch."""
     folder = Path(model_dir)
     classes = json.loads((folder / "classes.json").read_text())
     if os.environ.get("DOG_BREEDS_ENGINE", "") != "torch" and (folder / "model.onnx").exists():
@@ -70,7 +70,7 @@ def model_fn(model_dir: str) -> Model:
     return Model(classes, _torch_scores(folder / "model.pth"), "torch")
 
 
-def _onnx_scores(path: Path) -> Callable[[numpy.ndarray], numpy.ndarray]:
+def _onnx_scores(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -81,13 +81,13 @@ def _onnx_scores(path: Path) -> Callable[[numpy.ndarray], numpy.ndarray]:
     return lambda pictures: session.run(None, {"pictures": pictures})[0]
 
 
-def _torch_scores(path: Path) -> Callable[[numpy.ndarray], numpy.ndarray]:
+def _torch_scores(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     import torch
     from network import load_network
 
     network = load_network(path).to(memory_format=torch.channels_last)
 
-    def scores(pictures: numpy.ndarray) -> numpy.ndarray:
+    def scores(pictures: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return network(torch.from_numpy(pictures).contiguous(memory_format=torch.channels_last)).numpy()
 
@@ -106,11 +106,13 @@ def input_fn(body: bytes | str, content_type: str) -> Question:
         body, top_k = _from_json(body)
     elif kind not in PICTURE_TYPES:
         wanted = ", ".join((*PICTURE_TYPES, "application/json"))
-        raise QuestionRefused(f"Content type {kind or '(none)'} is not understood; send {wanted}.", 415, "Unsupported Media Type")
+        raise QuestionRefused(
+            f"Content type {kind or '(none)'} is not understood; send {wanted}.", 415, "Unsupported Media Type"
+        )
     if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= 1000:
         raise QuestionRefused(f"top_k must be a whole number from 1 to 1000, not {top_k!r}.")
     try:
-        return Question(to_array(read_picture(bytes(body)))[numpy.newaxis], top_k)
+        return Question(to_array(read_picture(bytes(body)))[np.newaxis], top_k)
     except PictureRefused as refused:
         raise QuestionRefused(str(refused)) from None
 
@@ -131,10 +133,10 @@ def _from_json(body: bytes | str) -> tuple[bytes, object]:
 
 def predict_fn(question: Question, model: Model) -> list[dict[str, object]]:
     """The likeliest breeds, best first, with probabilities."""
-    scores = model.scores(question.pictures)[0].astype(numpy.float64)
-    powers = numpy.exp(scores - scores.max())
+    scores = model.scores(question.pictures)[0].astype(np.float64)
+    powers = np.exp(scores - scores.max())
     probabilities = powers / powers.sum()
-    best = numpy.argsort(-probabilities, kind="stable")[: question.top_k]
+    best = np.argsort(-probabilities, kind="stable")[: question.top_k]
     return [{"breed": model.classes[row], "probability": round(float(probabilities[row]), 6)} for row in best]
 
 

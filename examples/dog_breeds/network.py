@@ -42,7 +42,7 @@ class DogNetwork(nn.Module):
         return self.trained(self.frozen(pictures))
 
     def train(self, mode: bool = True) -> "DogNetwork":
-        """Only dropout knows the difference: batch normalisation keeps ImageNet's statistics, for there are few dogs."""
+        """Only dropout knows the difference: batch normalisation keeps ImageNet's statistics, as dogs are few."""
         super().train(False)
         self.trained[-2].train(mode)
         return self

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SIDE_PIXELS = 224
@@ -53,7 +53,9 @@ def read_picture(content: bytes) -> Image.Image:
 def _refuse_odd(picture: Image.Image) -> None:
     width, height = picture.size
     if min(width, height) < SMALLEST_SIDE_PIXELS:
-        raise PictureRefused(f"The picture is too small: {width} x {height}; each side needs {SMALLEST_SIDE_PIXELS} pixels.")
+        raise PictureRefused(
+            f"The picture is too small: {width} x {height}; each side needs {SMALLEST_SIDE_PIXELS} pixels."
+        )
     if width * height > MOST_PIXELS:
         raise PictureRefused(f"The picture is too large: {width} x {height}; at most {MOST_PIXELS:,} pixels are read.")
     if getattr(picture, "n_frames", 1) > 1:
@@ -63,8 +65,8 @@ def _refuse_odd(picture: Image.Image) -> None:
 def to_rgb(picture: Image.Image) -> Image.Image:
     """Any of Pillow's modes as RGB; what is transparent becomes white."""
     if picture.mode.startswith("I;16"):  # 16-bit grey: Pillow's own conversion would clip it to white
-        grey = numpy.asarray(picture, dtype=numpy.float32) / 257
-        return Image.fromarray(grey.round().astype(numpy.uint8)).convert("RGB")
+        grey = np.asarray(picture, dtype=np.float32) / 257
+        return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
     if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
         opaque = Image.new("RGBA", picture.size, "white")
         opaque.alpha_composite(picture.convert("RGBA"))
@@ -72,15 +74,15 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def to_array(picture: Image.Image) -> numpy.ndarray:
+def to_array(picture: Image.Image) -> np.ndarray:
     """The middle square of a picture as the network takes it: float32, shape (3, 224, 224)."""
     width, height = picture.size
     side = min(width, height) * MARGIN
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)  # crop and resize in one step, so that a long thin picture costs nothing
     square = picture.resize((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
-    values = (numpy.asarray(square, dtype=numpy.float32) - MIDDLE) * SCALE
-    return numpy.ascontiguousarray(values.transpose(2, 0, 1))
+    values = (np.asarray(square, dtype=np.float32) - MIDDLE) * SCALE
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def class_names(folder: Path) -> list[str]:
