@@ -1,7 +1,7 @@
 """Objects: a row for each (bucket, key), with the bytes of the small ones and the names of the blobs of the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -129,6 +129,7 @@ class ListedObject(NamedTuple):
     checksum_type: str
 
 
+_SEGMENTS, _PARTS = (ObjectRecord.__slots__.index(name) for name in ("segments", "parts"))
 _FIND = select(objects).where(objects.c.bucket == bindparam("in_bucket"), objects.c.key == bindparam("at_key"))
 
 
@@ -193,11 +194,7 @@ def set_object_tags(connection: Connection, bucket: str, key: str, tags: Mapping
 
 
 def _record(row: Sequence[Any]) -> ObjectRecord:
-    record = ObjectRecord(*row)
-    if record.segments or record.parts:
-        return replace(
-            record,
-            segments=tuple(Segment(*segment) for segment in record.segments),
-            parts=tuple(Part(*part) for part in record.parts),
-        )
-    return record
+    values = list(row)
+    values[_SEGMENTS] = tuple(Segment(*segment) for segment in values[_SEGMENTS])
+    values[_PARTS] = tuple(Part(*part) for part in values[_PARTS])
+    return ObjectRecord(*values)
