@@ -4,15 +4,10 @@ The patterns are the customer's, and one such as `(a+)+$` may take years on a li
 package stops a match after a time limit, which Python's own `re` cannot.
 """
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import regex
-
-logger = logging.getLogger(__name__)
 
 LONGEST_MATCH_SECONDS = 0.05
 STRIKES = 3
@@ -69,6 +64,8 @@ def final_metrics(definitions: Sequence[MetricDefinition]) -> list[dict[str, Any
 
 
 def _compiled(definition: dict[str, str]) -> Any:
+    import regex  # noqa: PLC0415 - takes longer to load than a server should take to start
+
     try:
         return regex.compile(definition["Regex"])
     except regex.error as error:

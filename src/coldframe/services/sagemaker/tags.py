@@ -1,6 +1,6 @@
 """Tags of SageMaker's resources: add, list, delete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -9,6 +9,9 @@ from coldframe.calls import AllowedCall, Parameters
 from coldframe.errors import ValidationException
 from coldframe.services.operation import operation
 from coldframe.services.pages import next_token, place_after
+from coldframe.state.endpoint_configs import find_endpoint_config
+from coldframe.state.endpoints import find_endpoint
+from coldframe.state.models import find_model
 from coldframe.state.state import State
 from coldframe.state.tags import add_tags as add
 from coldframe.state.tags import delete_tags as delete
@@ -16,7 +19,12 @@ from coldframe.state.tags import list_tags as read
 from coldframe.state.training_jobs import find_training_job
 
 MOST_TAGS = 50
-EXISTS = {"training-job": find_training_job}
+EXISTS: dict[str, Callable[[Connection, str], object | None]] = {
+    "endpoint": find_endpoint,
+    "endpoint-config": find_endpoint_config,
+    "model": find_model,
+    "training-job": find_training_job,
+}
 """For each kind of resource that has tags: finds one by its name."""
 
 
