@@ -1,5 +1,6 @@
 """`coldframe down`: stops the server of a data directory, and never anything else."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -25,14 +26,23 @@ def down(
         return
     process = _server_process(directory)
     process.terminate()  # psutil checks that the number still means the same process
-    try:
-        process.wait(timeout)
-    except psutil.TimeoutExpired:
-        raise CommandFailure(
-            f"the server (process {process.pid}) was asked to stop but still runs after {timeout:g} s; "
-            f"its log says what it waits for, and `kill -9 {process.pid}` ends it without loss."
-        ) from None
+    deadline = time.monotonic() + timeout
+    while _lives(process):
+        if time.monotonic() > deadline:
+            raise CommandFailure(
+                f"the server (process {process.pid}) was asked to stop but still runs after {timeout:g} s; "
+                f"its log says what it waits for, and `kill -9 {process.pid}` ends it without loss."
+            )
+        time.sleep(0.02)
     print(f"Stopped the server in {directory}.")
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it still runs; an ended process that nobody has asked about yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_locked(directory: Path) -> bool:
