@@ -20,6 +20,7 @@ CONNECT_INTERVAL_SECONDS = 0.005
 CHECK_INTERVAL_SECONDS = 5.0
 HUNG_SECONDS = ANSWER_TIMEOUT_SECONDS + 5.0
 """A server that has had invocations and answered none for so long hangs: all its callers have given up."""
+LAST_WORD_SECONDS = 0.5
 STOP_GRACE_SECONDS = 30.0
 """How long an instance may go on after SIGTERM; AWS's figure."""
 
@@ -112,6 +113,8 @@ class Instance:
         try:
             while True:
                 await asyncio.wait({ended, *lost}, timeout=CHECK_INTERVAL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if any(task.done() for task in lost):  # the usual cause is that the process has ended: hear how
+                    await asyncio.wait({ended}, timeout=LAST_WORD_SECONDS)
                 if ended.done():
                     return f"{_how(ended.result())}."
                 if any(task.done() for task in lost):

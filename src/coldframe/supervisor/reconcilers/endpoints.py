@@ -126,6 +126,7 @@ class EndpointsReconciler:
             delete_all_tags(connection, arn)
 
         await self._state.database.write(write)
+        self._state.signals.notify(self.topic)  # its model files may go, once no record names them
 
     async def _write(self, seen: EndpointRecord, status: str, **changes: Any) -> None:
         """Write down an endpoint's next status, unless it is not as it was seen any more."""
