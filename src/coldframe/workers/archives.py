@@ -1,8 +1,10 @@
 """Unpacks archives that strangers made: nothing of them lands outside the folder, and nothing fills the disk."""
 
+import lzma
 import os
 import posixpath
 import tarfile
+import zlib
 from pathlib import Path
 
 LARGEST_UNPACKED_BYTES = 64 * 1024**3
@@ -40,14 +42,23 @@ def unpack(
                     )
                 _check(member)
                 members.extract(member, folder, filter="data")
+            _read_to_the_end(members, largest_bytes)
     except ArchiveRefusedError:
         raise
     except tarfile.FilterError as error:
         raise ArchiveRefusedError(f"the archive is not safe to unpack: {error}") from error
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the archive's; a broken gzip stream has no errno
         raise ArchiveRefusedError(f"the archive cannot be read: {error}") from error
+
+
+def _read_to_the_end(members: tarfile.TarFile, largest_bytes: int) -> None:
+    """Read what follows the last member, since only there the compression's own check sum is compared."""
+    rest = members.fileobj
+    read_bytes = 0
+    while rest is not None and read_bytes <= largest_bytes and (piece := rest.read(1 << 20)):
+        read_bytes += len(piece)
 
 
 def _check(member: tarfile.TarInfo) -> None:
