@@ -225,9 +225,7 @@ def test_doctor_tells_each_lack_with_consequence_and_cure(tmp_path):
     done = coldframe("doctor", "--json", "--data-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
-    assert {"python", "isolation", "control groups", "torch", "gpu", "disk sync", "disk space", "open files"} <= set(
-        findings
-    )
+    assert {"python", "whole sandbox", "torch", "gpu", "disk sync", "disk space", "open files"} <= set(findings)
     for finding in findings.values():
         assert finding["found"]
         if finding["severity"] != "good":

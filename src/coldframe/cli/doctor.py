@@ -13,7 +13,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Tell what this machine can do; each lack with its consequence and its cure. 1 if Coldframe cannot run here."""
-    from coldframe.cli.examination import Severity, examine
+    from coldframe.cli.examination import examine
+    from coldframe.cli.findings import Severity
 
     findings = examine(read_settings(data_directory=data_dir))
     if as_json:

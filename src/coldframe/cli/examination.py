@@ -11,15 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from coldframe.cli.findings import Finding, Severity
+from coldframe.cli.isolation_findings import look_at_isolation
 from coldframe.config import Config
-from coldframe.workers.sandbox import probe_isolation
 
 GIB = 1024**3
 ENOUGH_DISK_BYTES = 5 * GIB
@@ -29,32 +27,6 @@ SLOW_SYNC_SECONDS = 0.02
 SYNC_TRIALS = 20
 IMPORT_SECONDS = 120.0
 """A cold import of torch from a slow disk takes long."""
-
-
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    GOOD = "good"
-    LACK = "lack"
-    """Coldframe runs without it, but something is slower, weaker or missing."""
-    FATAL = "fatal"
-    """Coldframe cannot run."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    severity: Severity
-    found: str
-    consequence: str = ""
-    """What a lack means for the user."""
-    cure: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
 
 
 def examine(config: Config) -> list[Finding]:
@@ -67,13 +39,13 @@ def examine(config: Config) -> list[Finding]:
         look_at_disk_space,
         look_at_disk_sync,
         look_at_open_files,
-        look_at_isolation,
-        look_at_control_groups,
-        look_at_torch,
-        look_at_gpu,
-        look_at_onnxruntime,
     ]
-    return [examination(config) for examination in examinations]
+    imports = [look_at_torch, look_at_gpu, look_at_onnxruntime]
+    return [
+        *(examination(config) for examination in examinations),
+        *look_at_isolation(),
+        *(examination(config) for examination in imports),
+    ]
 
 
 def look_at_python(_config: Config) -> Finding:
@@ -165,50 +137,13 @@ def look_at_open_files(_config: Config) -> Finding:
     return Finding("open files", Severity.LACK, found, consequence, "raise it with ulimit -n, or LimitNOFILE")
 
 
-def look_at_isolation(_config: Config) -> Finding:
-    """Whether the kernel lets workers have their own view of files and processes."""
-    isolation = probe_isolation()
-    if isolation.kind == "namespaces":
-        return Finding("isolation", Severity.GOOD, isolation.reason)
-    consequence = (
-        "jobs and models run as plain processes: no /opt/ml of their own (SM_* variables name real folders instead), "
-        "and they could read each other's files and the data directory"
-    )
-    cure = "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1, and on Ubuntu 23.10 or later also "
-    cure += (
-        "kernel.apparmor_restrict_unprivileged_userns=0; in a container, run it with --security-opt seccomp=unconfined"
-    )
-    return Finding("isolation", Severity.LACK, isolation.reason, consequence, cure)
-
-
-def look_at_control_groups(_config: Config) -> Finding:
-    """Whether a worker's memory can be limited as a whole."""
-    folder = _own_control_group()
-    if folder is not None and os.access(folder / "cgroup.subtree_control", os.W_OK):
-        return Finding("control groups", Severity.GOOD, f"writable at {folder}")
-    found = f"{folder} is not ours to divide" if folder else "no unified hierarchy (cgroup v2) is mounted"
-    consequence = "a worker's memory limit is watched from outside rather than kept by the kernel"
-    cure = "start the server with: systemd-run --user --scope -p Delegate=yes coldframe up"
-    return Finding("control groups", Severity.LACK, found, consequence, cure)
-
-
-def _own_control_group() -> Path | None:
-    root = Path("/sys/fs/cgroup")
-    if not (root / "cgroup.controllers").exists():
-        return None
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        if line.startswith("0::"):
-            return root / line.removeprefix("0::").strip().lstrip("/")
-    return None
-
-
 def look_at_torch(_config: Config) -> Finding:
     """Whether workers can train with PyTorch."""
     version = _version_after_import("torch")
     if version:
         return Finding("torch", Severity.GOOD, version)
     consequence = "training scripts and models that use PyTorch fail; everything else works"
-    return Finding("torch", Severity.LACK, "cannot be imported", consequence, 'pip install "coldframe[demo]"')
+    return Finding("torch", Severity.LACK, "cannot be imported", consequence, "pip install torch")
 
 
 def look_at_gpu(_config: Config) -> Finding:
@@ -230,7 +165,7 @@ def look_at_onnxruntime(_config: Config) -> Finding:
     if version:
         return Finding("onnxruntime", Severity.GOOD, version)
     consequence = "the example serves its model with plain torch, which takes some five times as long for a picture"
-    return Finding("onnxruntime", Severity.LACK, "cannot be imported", consequence, 'pip install "coldframe[demo]"')
+    return Finding("onnxruntime", Severity.LACK, "cannot be imported", consequence, "pip install onnxruntime")
 
 
 def _version_after_import(module: str) -> str:

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from coldframe.cli.examination import Finding, Severity
+from coldframe.cli.findings import Finding, Severity
 
 MARKS = {Severity.GOOD: "[green]ok[/]", Severity.LACK: "[yellow]lacks[/]", Severity.FATAL: "[red]stops[/]"}
 
