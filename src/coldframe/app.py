@@ -93,7 +93,7 @@ async def _work(config: Config, state: State, router: Router, answering: asyncio
     try:
         supervisor = build_supervisor(config, state)
     except NotImplementedError:
-        log.exception("no workers can be started yet")
+        log.warning("no workers can be started yet")
         await stopped
         return
     try:

@@ -29,7 +29,7 @@ SHUTDOWN_SECONDS = 10
 DRAIN_BYTES = 1024 * 1024
 """An unread body up to this length is read away before the answer, so that the connection can be used again."""
 DRAIN_SECONDS = 2.0
-LINGER_BYTES = 256 * 1024 * 1024
+LINGER_BYTES = 64 * 1024 * 1024
 """What is read away, at most, after an answer that comes before the end of a longer body. To close at once would
 reset the connection, and the client could lose the answer that tells it why."""
 LINGER_SECONDS = 10.0
@@ -71,6 +71,7 @@ class Server:
     def __init__(self, answer: AnswerRequest, listener: socket.socket, clock: Clock, chance: Chance) -> None:
         """Take what answers requests, and where they come in."""
         self._listener = listener
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below that it tells of every client's bad request
         application = Application(answer, clock, chance)
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
