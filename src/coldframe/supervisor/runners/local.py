@@ -1,11 +1,37 @@
 """Runs workers as processes of this machine, forked from a warm template process."""
 
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from coldframe.supervisor.runners.runner import Worker
+from coldframe.clock import Clock, SystemClock
+from coldframe.supervisor.runners.local_worker import LocalWorker
+from coldframe.supervisor.runners.runner import WorkerExit
+from coldframe.workers.messages import EXITED, FORK, FORKED, READY, SIGNAL, FrameReader, json_frame
 from coldframe.workers.specification import WorkerSpecification
+
+# Run with `-c`, so that no script of ours is what a worker's programs find as their main module, and our folder stays
+# on the module path no longer than it takes to import from it.
+_BOOTSTRAP = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from coldframe.workers import template
+del sys.path[0]
+template.main(sys.argv[2:])
+"""
+_SOURCES = Path(__file__).resolve().parents[3]
+_TRIES_WITH_MODULES = 2
+_LONGEST_PAUSE_SECONDS = 30.0
+_STOP_SECONDS = 5.0
 
 
 class LocalRunner:
@@ -17,6 +43,7 @@ class LocalRunner:
         preload_modules: Modules that the template loads, where they are installed, before it forks.
         isolation: `namespaces`, `none`, or `auto` for whichever this machine allows.
         hidden_directories: Folders that no worker may see, such as the data directory; added to each specification's.
+        clock: Tells when a line was written.
     """
 
     def __init__(
@@ -27,25 +54,221 @@ class LocalRunner:
         preload_modules: Sequence[str] = ("torch", "numpy"),
         isolation: str = "auto",
         hidden_directories: Sequence[Path] = (),
+        clock: Clock | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._directory = directory
+        self._interpreter = interpreter
+        self._preload_modules = tuple(preload_modules)
+        self._isolation = isolation
+        self._hidden_directories = [str(path) for path in hidden_directories]
+        self._clock = clock or SystemClock()
+        self._workers: dict[str, LocalWorker] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
+        self._ready = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._description: dict[str, Any] = {}
+        self._failure = ""
+        self._failures = 0
+        self._stopping = False
 
     async def start(self) -> None:
         """Start the template process; returns at once, while it still loads its modules. `start_worker` waits for it."""
-        raise NotImplementedError
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._start_template()
+        self._keeping = asyncio.create_task(self._keep_template(), name="keep the template process")
 
-    async def start_worker(self, specification: WorkerSpecification) -> Worker:
+    async def wait_until_ready(self) -> None:
+        """Wait until the template has loaded its modules.
+
+        Raises:
+            RuntimeError: If workers cannot be started here, with the reason in a sentence.
+        """
+        await self._settled.wait()
+        if self._failure:
+            raise RuntimeError(self._failure)
+
+    async def start_worker(self, specification: WorkerSpecification) -> LocalWorker:
         """Start a worker; returns when its program runs.
 
         Raises:
             RuntimeError: If that is impossible, with the reason in a sentence.
         """
-        raise NotImplementedError
+        await self.wait_until_ready()
+        if self._stopping:
+            raise RuntimeError("the runner is being stopped")
+        if specification.name in self._workers:
+            raise RuntimeError(f"a worker with the name {specification.name} is running already")
+        hidden = [*specification.hidden_directories, *self._hidden_directories]
+        specification = dataclasses.replace(specification, hidden_directories=hidden)
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            worker = await LocalWorker.open(specification, reading, self._clock, self._signal)
+            self._workers[specification.name] = worker
+            await self._send(json_frame(FORK, 0, specification.to_json()), [writing])
+        finally:
+            os.close(writing)
+        return await worker.started()
 
     async def stop(self) -> None:
         """End all workers and the template."""
-        raise NotImplementedError
+        self._stopping = True
+        workers = list(self._workers.values())
+        await asyncio.gather(*(worker.kill() for worker in workers), return_exceptions=True)
+        for worker in workers:
+            worker.close()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        if self._process is not None:
+            await _reap(self._process, patience_seconds=_STOP_SECONDS)
+        if self._keeping is not None:
+            await self._keeping
 
     def describe(self) -> dict[str, str]:
-        """Keys `interpreter`, `python`, `isolation` and, when not isolated, `isolation_lack`; then module: version."""
-        raise NotImplementedError
+        """Keys `interpreter`, `python`, `isolation` and, when not isolated, `isolation_lack`; then module: version.
+
+        While the template still loads its modules, only what is known yet.
+        """
+        known = self._description
+        description = {"interpreter": self._interpreter}
+        if known:
+            description |= {key: known[key] for key in ("python", "isolation", "memory_limit")}
+            if known["isolation_lack"]:
+                description["isolation_lack"] = known["isolation_lack"]
+            description |= known["modules"]
+        return description
+
+    async def _keep_template(self) -> None:
+        """Listen to the template; when it dies, its workers are lost, and another takes its place."""
+        while True:
+            with contextlib.suppress(OSError, ValueError):
+                await self._listen()
+            self._ready.clear()
+            self._settled.clear()
+            process = self._process
+            if process is not None:
+                code = await _reap(process, patience_seconds=1.0)
+                await self._lose_workers()
+                if self._stopping:
+                    self._give_up("the runner has been stopped")
+                    return
+                self._failures += 1
+                self._note_death(code)
+            await asyncio.sleep(self._pause_seconds())
+            self._start_template()
+
+    def _note_death(self, code: int) -> None:
+        if self._failures > _TRIES_WITH_MODULES:  # the one without modules has died as well
+            with contextlib.suppress(OSError):
+                last_words = self._log.read_text(errors="replace").strip()[-1000:]
+                self._give_up(f"the process that workers are forked from ended with {code}: {last_words}")
+
+    def _give_up(self, reason: str) -> None:
+        self._failure = reason
+        self._settled.set()
+
+    def _pause_seconds(self) -> float:
+        return 0.0 if self._failures <= 1 else min(0.1 * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
+
+    @property
+    def _log(self) -> Path:
+        return self._directory / "template.log"
+
+    def _start_template(self) -> None:
+        """Start the process. It dies with the thread that calls this, which is the event loop's."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        # A library that kills the process when it is loaded must not keep all programs from running.
+        preload = self._preload_modules if self._failures < _TRIES_WITH_MODULES else ()
+        command = [self._interpreter, "-P", "-c", _BOOTSTRAP, str(_SOURCES)]
+        command += ["--socket-fd", str(theirs.fileno()), "--supervisor-pid", str(os.getpid())]
+        command += ["--preload", ",".join(preload), "--isolation", self._isolation]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_template_environment(),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        theirs.close()
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = ours
+
+    async def _listen(self) -> None:
+        assert self._socket is not None  # noqa: S101 - for the type checker: a template was started
+        reader = FrameReader()
+        loop = asyncio.get_running_loop()
+        while piece := await loop.sock_recv(self._socket, 65536):
+            for kind, _, payload in reader.feed(piece):
+                await self._hear(kind, json.loads(payload))
+
+    async def _hear(self, kind: int, news: dict[str, Any]) -> None:
+        if kind == READY:
+            self._become_ready(news)
+            return
+        worker = self._workers.get(news["worker"])
+        if worker is None:
+            return
+        if kind == FORKED:
+            worker.note_start(news["pid"], news["times"])
+        elif kind == EXITED:
+            del self._workers[news["worker"]]
+            if "error" in news:
+                worker.note_failure(news["error"])
+            else:
+                worker.note_end(WorkerExit(news["exit_code"], news["signal"], news["out_of_memory"]))
+
+    def _become_ready(self, description: dict[str, Any]) -> None:
+        self._description = description
+        self._failures = 0
+        self._failure = ""
+        if self._isolation == "namespaces" and description["isolation"] != "namespaces":
+            self._failure = f"workers cannot be isolated on this machine: {description['isolation_lack']}"
+        self._settled.set()
+        self._ready.set()
+
+    async def _lose_workers(self) -> None:
+        workers = list(self._workers.values())
+        self._workers.clear()
+        await asyncio.gather(*(worker.note_loss() for worker in workers))
+
+    async def _signal(self, worker: LocalWorker, number: signal.Signals) -> None:
+        if self._workers.get(worker.specification.name) is worker:
+            content = {"worker": worker.specification.name, "signal": int(number)}
+            with contextlib.suppress(OSError):  # the template has died: the worker is lost anyway
+                await self._send(json_frame(SIGNAL, 0, content), [])
+
+    async def _send(self, message: bytes, descriptors: list[int]) -> None:
+        """Send a whole message with its descriptors; messages never mix."""
+        assert self._socket is not None  # noqa: S101 - for the type checker: a template was started
+        loop = asyncio.get_running_loop()
+        async with self._sending:
+            sent = 0
+            while descriptors and not sent:
+                try:
+                    sent = socket.send_fds(self._socket, [message], descriptors)
+                except BlockingIOError:
+                    await asyncio.sleep(0.001)
+            await loop.sock_sendall(self._socket, message[sent:])
+
+
+def _template_environment() -> dict[str, str]:
+    """What the interpreter itself needs; whatever else the server's environment holds is none of a worker's business."""
+    names = ("PATH", "HOME", "LD_LIBRARY_PATH")
+    return {name: os.environ[name] for name in names if name in os.environ} | {"LANG": "C.UTF-8"}
+
+
+async def _reap(process: "subprocess.Popen[bytes]", *, patience_seconds: float) -> int:
+    """Wait for a process's end; kill it when patience is at an end."""
+    try:
+        return await asyncio.to_thread(process.wait, patience_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return await asyncio.to_thread(process.wait)
