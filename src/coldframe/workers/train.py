@@ -1,6 +1,5 @@
 """Runs a training script inside a worker, as AWS's training toolkit does inside a container."""
 
-import atexit
 import contextlib
 import importlib.metadata
 import os
@@ -10,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 import types
 from pathlib import Path
@@ -36,7 +34,6 @@ class CannotRunError(Exception):
 
 def main(specification: WorkerSpecification) -> int:  # noqa: ARG001 - the environment and the files say all
     """Run the job's script to its end. Returns the exit code."""
-    _begin_anew()
     environment = read_environment(os.environ["COLDFRAME_ML_ROOT"])
     code = environment.path("code")
     arguments = script_arguments(environment.hyperparameters)
@@ -49,33 +46,9 @@ def main(specification: WorkerSpecification) -> int:  # noqa: ARG001 - the envir
     except CannotRunError as refused:
         print(f"ERROR: {refused}", file=sys.stderr)
         exit_code, error = 1, str(refused)
-    finally:
-        _end_quietly()
     if exit_code != 0:
         _write_failure(environment, exit_code, error, arguments)
     return exit_code
-
-
-def _begin_anew() -> None:
-    """Make the forked process look like one that was just started."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        # A line must be out when it is printed: the job may be killed, and its log is followed as it grows.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
-    if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed()  # else every job would draw the numbers that the template would have drawn
-
-
-def _end_quietly() -> None:
-    """Do what an interpreter does at its end: wait for threads, call what asked to be called, write out the rest."""
-    with contextlib.suppress(BaseException):
-        threading._shutdown()  # type: ignore[attr-defined]  # the one way to wait for threads as the interpreter does
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
 
 
 def _fetch_code(environment: TrainingEnvironment, code: str) -> None:
