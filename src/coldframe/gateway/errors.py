@@ -67,6 +67,10 @@ class InvalidArgument(AwsError):
     """{message}"""
 
 
+class InvalidLocationConstraint(AwsError):
+    """The specified location-constraint is not valid"""
+
+
 class InvalidStorageClass(AwsError):
     """The storage class you specified is not valid"""
 

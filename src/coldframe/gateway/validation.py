@@ -11,6 +11,7 @@ from coldframe.errors import AwsError, ValidationError, ValidationException
 from coldframe.gateway.compiling import Memo, shape_key
 from coldframe.gateway.errors import (
     InvalidArgument,
+    InvalidLocationConstraint,
     InvalidParameterException,
     InvalidParameterValue,
     InvalidRequest,
@@ -315,7 +316,7 @@ def _refuse_as_s3(problems: list[Problem], parameters: Parameters, shape: Struct
     if member is None or "location" not in member.serialization:
         if first.missing and "." not in first.path:
             return MissingRequestBodyError()
-        return MalformedXML()
+        return InvalidLocationConstraint() if first.path.endswith(".locationConstraint") else MalformedXML()
     name = member.serialization["name"]
     if first.missing:
         return InvalidArgument(

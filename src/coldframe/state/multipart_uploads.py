@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from coldframe.state.blobs import claim, release
+from coldframe.state.checksums import DEFAULT_ALGORITHM
 from coldframe.state.key_text import AFTER_EVERY_KEY, KeyText
 from coldframe.state.schema import metadata
 
@@ -74,11 +75,18 @@ class MultipartUploadRecord:
     """Seconds since 1970 UTC."""
     storage_class: str = "STANDARD"
     checksum_algorithm: str = ""
+    """What every part must come with; nothing where the uploader chose none, so that parts may come with any."""
     checksum_type: str = ""
     content_type: str = "binary/octet-stream"
     headers: Mapping[str, Any] = field(default_factory=dict)
     user_metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+    @property
+    def kept_algorithm(self) -> str:
+        """The checksum that is kept of each part, to make the whole object's from."""
+        return self.checksum_algorithm or DEFAULT_ALGORITHM
 
 
 class UploadPart(NamedTuple):
@@ -90,7 +98,7 @@ class UploadPart(NamedTuple):
     etag: str
     """The MD5 in hexadecimal."""
     checksum: str
-    """By the upload's algorithm, in base64."""
+    """By the upload's kept algorithm, in base64."""
     last_modified: float
     blob: str
 

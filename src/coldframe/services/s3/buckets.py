@@ -60,9 +60,7 @@ def _checked_name(name: str) -> str:
 
 def _region(constraint: str | None, own_region: str) -> str:
     """Where the bucket is said to be: us-east-1 makes buckets for any region, the others only for themselves."""
-    if own_region == CLASSIC_REGION:
-        if constraint == CLASSIC_REGION:
-            raise errors.InvalidLocationConstraint(members={"LocationConstraint": constraint})
+    if own_region == CLASSIC_REGION:  # which is itself no constraint that S3's model knows
         return {None: CLASSIC_REGION, "": CLASSIC_REGION, "EU": "eu-west-1"}.get(constraint, constraint or "")
     if not constraint:
         raise errors.IllegalLocationConstraintException(constraint="unspecified")

@@ -72,10 +72,6 @@ class IllegalLocationConstraintException(AwsError):
     """  # noqa: D205
 
 
-class InvalidLocationConstraint(AwsError):
-    """The specified location-constraint is not valid"""
-
-
 class InvalidBucketAclWithObjectOwnership(AwsError):
     """Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"""
 

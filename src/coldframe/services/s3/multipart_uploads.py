@@ -43,6 +43,13 @@ def existing_upload(call: AllowedCall, state: State) -> MultipartUploadRecord:
     return upload
 
 
+def upload_checksum_parameters(upload: MultipartUploadRecord) -> Parameters:
+    """How answers tell which checksum was chosen for an upload, if one was."""
+    if not upload.checksum_algorithm:
+        return {}
+    return {"ChecksumAlgorithm": upload.checksum_algorithm, "ChecksumType": upload.checksum_type}
+
+
 def no_such_upload(upload_id: str) -> errors.NoSuchUpload:
     """The error that names the upload."""
     return errors.NoSuchUpload(members={"UploadId": upload_id})
@@ -77,13 +84,11 @@ async def create_multipart_upload(call: AllowedCall, state: State) -> Parameters
 
     await state.database.write(work)
     told: Parameters = {"Bucket": bucket.name, "Key": key, "UploadId": record.upload_id}
-    if call.parameters.get("ChecksumAlgorithm"):
-        told |= {"ChecksumAlgorithm": algorithm, "ChecksumType": checksum_type}
-    return told | encryption_parameters(record.headers)
+    return told | upload_checksum_parameters(record) | encryption_parameters(record.headers)
 
 
 def _checksum(parameters: Parameters) -> tuple[str, str]:
-    """Which checksum the object is to have, of the whole of it or of its parts' checksums."""
+    """Which checksum the object is to have, of the whole of it or of its parts' checksums; nothing for S3's choice."""
     algorithm: str | None = parameters.get("ChecksumAlgorithm")
     kind: str | None = parameters.get("ChecksumType")
     if algorithm is None:
@@ -91,7 +96,7 @@ def _checksum(parameters: Parameters) -> tuple[str, str]:
             raise errors.InvalidRequest(
                 message="The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
             )
-        return DEFAULT_ALGORITHM, "FULL_OBJECT"
+        return "", ""
     usual = "FULL_OBJECT" if algorithm == DEFAULT_ALGORITHM else "COMPOSITE"
     kind = kind or usual
     if (kind == "FULL_OBJECT" and algorithm not in FULL_OBJECT_ALGORITHMS) or (
@@ -178,6 +183,5 @@ def _entry(parameters: Parameters, upload: MultipartUploadRecord, account: Param
         "StorageClass": upload.storage_class,
         "Owner": account,
         "Initiator": account,
-        "ChecksumAlgorithm": upload.checksum_algorithm,
-        "ChecksumType": upload.checksum_type,
+        **upload_checksum_parameters(upload),
     }

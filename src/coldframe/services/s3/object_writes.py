@@ -43,7 +43,8 @@ async def put_object(call: AllowedCall, state: State) -> Parameters:
     attributes = attributes_of(call, bucket)
     precondition = write_precondition(call.parameters)
     check_early(state, bucket.name, key, precondition)
-    stored, expected = await received(call, state, expected_of(call))
+    expected = expected_of(call)
+    stored = await received(call, state, expected)
     record = await written(
         state, stored, record_of(state, bucket.name, key, stored, attributes, expected), precondition
     )
@@ -55,14 +56,23 @@ async def put_object(call: AllowedCall, state: State) -> Parameters:
 
 
 async def received(
-    call: AllowedCall, state: State, expected: Expected, *, inline: bool = True
-) -> tuple[Stored, Expected]:
-    """The request's bytes, taken in and found to be what the client meant to send."""
+    call: AllowedCall, state: State, expected: Expected, *, also: str = "", inline: bool = True
+) -> Stored:
+    """The request's bytes, taken in and found to be what the client meant to send.
+
+    Args:
+        call: the request.
+        state: where the bytes go.
+        expected: what they must amount to.
+        also: a further checksum to compute.
+        inline: whether few bytes may stay in memory.
+    """
     body: Body | None = call.parameters.get("Body")
     if body is not None and body.length is not None and body.length > LARGEST_PUT_BYTES:
         raise too_large(body.length)
     pieces = _limited(body) if body is not None else _nothing()
-    stored = await receive(state, pieces, [expected.algorithm], inline=inline)
+    algorithms = {expected.algorithm, also} - {""}
+    stored = await receive(state, pieces, algorithms, inline=inline)
     try:
         if body is not None and body.length is not None and stored.size != body.length:
             raise errors.IncompleteBody
@@ -70,7 +80,7 @@ async def received(
     except AwsError:
         discard(state, stored)
         raise
-    return stored, expected
+    return stored
 
 
 def check_early(state: State, bucket: str, key: str, precondition: Precondition | None) -> None:

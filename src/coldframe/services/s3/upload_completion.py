@@ -80,7 +80,7 @@ def _chosen(
     chosen = []
     for entry in listed:
         part = present.get(entry["PartNumber"])
-        checksum = entry.get(f"Checksum{upload.checksum_algorithm}")
+        checksum = entry.get(f"Checksum{upload.kept_algorithm}")
         known = part is not None and entry["ETag"].strip('"') == part.etag and checksum in (None, part.checksum)
         if part is None or not known:
             members = {"UploadId": upload.upload_id, "PartNumber": str(entry["PartNumber"]), "ETag": entry["ETag"]}
@@ -102,8 +102,9 @@ def _chosen(
 def _object_of(upload: MultipartUploadRecord, parts: Sequence[UploadPart], now: float) -> ObjectRecord:
     md5s = b"".join(bytes.fromhex(part.etag) for part in parts)
     digests = [(decoded(part.checksum), part.size) for part in parts]
-    algorithm = upload.checksum_algorithm
-    whole = upload.checksum_type == "FULL_OBJECT"
+    algorithm = upload.kept_algorithm
+    kind = upload.checksum_type or "FULL_OBJECT"
+    whole = kind == "FULL_OBJECT"
     return ObjectRecord(
         bucket=upload.bucket,
         key=upload.key,
@@ -113,7 +114,7 @@ def _object_of(upload: MultipartUploadRecord, parts: Sequence[UploadPart], now: 
         storage_class=upload.storage_class,
         checksum_algorithm=algorithm,
         checksum=combined(algorithm, digests) if whole else composite(algorithm, [digest for digest, _ in digests]),
-        checksum_type=upload.checksum_type,
+        checksum_type=kind,
         content_type=upload.content_type,
         headers=upload.headers,
         user_metadata=upload.user_metadata,

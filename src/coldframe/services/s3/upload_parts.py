@@ -10,7 +10,7 @@ from coldframe.services.s3.attributes import checksum_parameters, encryption_par
 from coldframe.services.s3.checksums import Expected, expected_of
 from coldframe.services.s3.copy_sources import source_object, take_in
 from coldframe.services.s3.listings import page_size
-from coldframe.services.s3.multipart_uploads import existing_upload, no_such_upload
+from coldframe.services.s3.multipart_uploads import existing_upload, no_such_upload, upload_checksum_parameters
 from coldframe.services.s3.object_writes import LARGEST_PUT_BYTES, received, too_large
 from coldframe.services.s3.ranges import copy_range
 from coldframe.state.checksums import in_base64
@@ -28,11 +28,11 @@ async def upload_part(call: AllowedCall, state: State) -> Parameters:
     number = _part_number(call.parameters)
     upload = existing_upload(call, state)
     expected = _expected(call, upload)
-    stored, _ = await received(call, state, expected, inline=False)
+    stored = await received(call, state, expected, also=upload.kept_algorithm, inline=False)
     part = await _keep(state, upload, number, stored)
     return {
         "ETag": quoted(part.etag),
-        **checksum_parameters(upload.checksum_algorithm, part.checksum),
+        **checksum_parameters(expected.algorithm, in_base64(stored.checksums[expected.algorithm])),
         **encryption_parameters(upload.headers),
     }
 
@@ -47,12 +47,12 @@ async def upload_part_copy(call: AllowedCall, state: State) -> Parameters:
     wanted = copy_range(text, source.size) if text is not None else None
     if (wanted.length if wanted else source.size) > LARGEST_PUT_BYTES:
         raise too_large(source.size)
-    stored = await take_in(state, source, upload.checksum_algorithm, wanted, inline=False)
+    stored = await take_in(state, source, upload.kept_algorithm, wanted, inline=False)
     part = await _keep(state, upload, number, stored)
     result = {
         "ETag": quoted(part.etag),
         "LastModified": whole_seconds(part.last_modified),
-        **checksum_parameters(upload.checksum_algorithm, part.checksum),
+        **checksum_parameters(upload.kept_algorithm, part.checksum),
     }
     return {"CopyPartResult": result, **encryption_parameters(upload.headers)}
 
@@ -68,8 +68,8 @@ def _part_number(parameters: Parameters) -> int:
 
 
 def _expected(call: AllowedCall, upload: MultipartUploadRecord) -> Expected:
-    expected = expected_of(call, upload.checksum_algorithm)
-    if expected.algorithm != upload.checksum_algorithm:
+    expected = expected_of(call, upload.kept_algorithm)
+    if upload.checksum_algorithm not in {"", expected.algorithm}:
         raise errors.InvalidRequest(
             message=f"Checksum Type mismatch occurred, expected checksum Type: {upload.checksum_algorithm.lower()}, "
             f"actual checksum Type: {expected.algorithm.lower()}"
@@ -83,7 +83,7 @@ async def _keep(state: State, upload: MultipartUploadRecord, number: int, stored
         number=number,
         size=stored.size,
         etag=stored.md5.hex(),
-        checksum=in_base64(stored.checksums[upload.checksum_algorithm]),
+        checksum=in_base64(stored.checksums[upload.kept_algorithm]),
         last_modified=state.clock.now(),
         blob=stored.segments[0].blob,
     )
@@ -119,15 +119,14 @@ async def list_parts(call: AllowedCall, state: State) -> Parameters:
         "Initiator": account,
         "Owner": account,
         "StorageClass": upload.storage_class,
-        "ChecksumAlgorithm": upload.checksum_algorithm,
-        "ChecksumType": upload.checksum_type,
+        **upload_checksum_parameters(upload),
         "Parts": [
             {
                 "PartNumber": part.number,
                 "LastModified": whole_seconds(part.last_modified),
                 "ETag": quoted(part.etag),
                 "Size": part.size,
-                **checksum_parameters(upload.checksum_algorithm, part.checksum),
+                **(checksum_parameters(upload.checksum_algorithm, part.checksum) if upload.checksum_algorithm else {}),
             }
             for part in page
         ],
