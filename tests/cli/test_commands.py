@@ -5,10 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from coldframe import __version__
+from coldframe.cli.examination import look_at_data_directory
+from coldframe.cli.findings import Severity
+from coldframe.config import Config
 from coldframe.data_directory import RootCredentials, ServerFile
 from servers import clean_environment
 from waiting import wait_until
@@ -238,8 +242,6 @@ def test_doctor_for_people(tmp_path):
     assert "Coldframe runs here" in done.stdout
 
 
-def test_doctor_says_when_nothing_can_be_kept():
-    done = coldframe("doctor", "--json", "--data-dir", "/proc/nowhere")
-    findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
-    assert findings["data directory"]["severity"] == "fatal"
-    assert done.returncode == 1
+def test_doctor_finds_that_nothing_can_be_kept():
+    finding = look_at_data_directory(Config(data_directory=Path("/proc/nowhere")))
+    assert finding.severity is Severity.FATAL

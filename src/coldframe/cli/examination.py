@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -139,7 +140,7 @@ def look_at_open_files(_config: Config) -> Finding:
 
 def look_at_torch(_config: Config) -> Finding:
     """Whether workers can train with PyTorch."""
-    version = _version_after_import("torch")
+    version, _ = _torch_and_devices()
     if version:
         return Finding("torch", Severity.GOOD, version)
     consequence = "training scripts and models that use PyTorch fail; everything else works"
@@ -148,11 +149,9 @@ def look_at_torch(_config: Config) -> Finding:
 
 def look_at_gpu(_config: Config) -> Finding:
     """Whether PyTorch sees an accelerator."""
-    names = _answer_of(
-        "import torch; c = torch.cuda; print('; '.join(c.get_device_name(i) for i in range(c.device_count())))"
-    )
-    if names:
-        return Finding("gpu", Severity.GOOD, names)
+    _, devices = _torch_and_devices()
+    if devices:
+        return Finding("gpu", Severity.GOOD, devices)
     driver = Path("/proc/driver/nvidia/version").exists()
     found = "PyTorch does not see the one that is here" if driver else "none"
     cure = "install a build of torch for CUDA" if driver else "none is needed; where there is one, install its driver"
@@ -161,15 +160,19 @@ def look_at_gpu(_config: Config) -> Finding:
 
 def look_at_onnxruntime(_config: Config) -> Finding:
     """Whether models can be served through ONNX Runtime."""
-    version = _version_after_import("onnxruntime")
+    version = _answer_of("import onnxruntime; print(onnxruntime.__version__)")
     if version:
         return Finding("onnxruntime", Severity.GOOD, version)
     consequence = "the example serves its model with plain torch, which takes some five times as long for a picture"
     return Finding("onnxruntime", Severity.LACK, "cannot be imported", consequence, "pip install onnxruntime")
 
 
-def _version_after_import(module: str) -> str:
-    return _answer_of(f"import {module}; print({module}.__version__)")
+@cache
+def _torch_and_devices() -> tuple[str, str]:
+    """PyTorch's version, and the names of the devices that it sees; both empty where there are none."""
+    devices = "'; '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))"
+    version, _, names = _answer_of(f"import torch; print(torch.__version__); print({devices})").partition("\n")
+    return version, names
 
 
 def _answer_of(program: str) -> str:
