@@ -1,5 +1,6 @@
 """What a server does with requests that no good client sends, over a real socket."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Callable
@@ -26,6 +27,16 @@ def assert_alive(connection: RawConnection, server: ServerProcess) -> None:
     """The connection can be used for the next request."""
     connection.send(whoami(server))
     assert connection.answer().status == 200
+
+
+def assert_cut_off(connection: RawConnection, piece: bytes, most: int = 4000) -> None:
+    """The server does not listen to so many pieces."""
+    try:
+        for _ in range(most):
+            connection.send(piece)
+    except ConnectionError:
+        return
+    pytest.fail(f"the server took {most} pieces of {len(piece)} bytes")
 
 
 def assert_serves(server: ServerProcess) -> None:
@@ -84,10 +95,8 @@ def test_garbage_is_refused_and_hurts_nobody(server: ServerProcess, garbage: byt
     with RawConnection(server) as connection:
         connection.send(garbage)
         connection.socket.shutdown(socket.SHUT_WR)
-        try:
+        with contextlib.suppress(EOFError):  # closed without a word is as good
             assert 400 <= connection.answer().status < 500
-        except EOFError:
-            pass  # closed without a word, which is as good
     assert_serves(server)
     assert "Traceback" not in server.log()
 
@@ -95,21 +104,14 @@ def test_garbage_is_refused_and_hurts_nobody(server: ServerProcess, garbage: byt
 def test_headers_without_end_are_refused(server: ServerProcess) -> None:
     with RawConnection(server) as connection:
         connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
-        with pytest.raises((ConnectionError, EOFError)):
-            for _ in range(4000):
-                connection.send(b"x-filler: " + b"a" * 1000 + b"\r\n")
-            while True:
-                connection.answer()
+        assert_cut_off(connection, b"x-filler: " + b"a" * 1000 + b"\r\n")
     assert_serves(server)
 
 
 def test_url_without_end_is_refused(server: ServerProcess) -> None:
-    with RawConnection(server) as connection, pytest.raises((ConnectionError, EOFError)):
+    with RawConnection(server) as connection:
         connection.send(b"GET /")
-        for _ in range(4000):
-            connection.send(b"a" * 1000)
-        while True:
-            connection.answer()
+        assert_cut_off(connection, b"a" * 1000)
     assert_serves(server)
 
 
@@ -214,9 +216,7 @@ def test_refused_chunked_upload_without_end_is_cut_off(server: ServerProcess, bu
         connection.send(f"PUT /{bucket}/denied HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         connection.send(b"5\r\nhello\r\n")
         assert connection.answer().status in {403, 411}
-        with pytest.raises(ConnectionError):
-            while True:
-                connection.send(b"100000\r\n" + b"x" * MIB + b"\r\n")
+        assert_cut_off(connection, b"100000\r\n" + b"x" * MIB + b"\r\n", most=1000)
     assert_serves(server)
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as ClientCredentials
+from botocore.crt.auth import CrtS3SigV4Auth, CrtS3SigV4QueryAuth, CrtSigV4Auth, CrtSigV4QueryAuth
 
 from coldframe.arns import Scope
 from coldframe.calls import Body, BytesBody, Principal, RawBody, Request, RoutedCall, SignedCall
@@ -18,8 +19,13 @@ from coldframe.identity.verification import Verifier
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-SIGNERS = {"s3": S3SigV4Auth}
-URL_SIGNERS = {"s3": S3SigV4QueryAuth}
+SIGNERS: dict[tuple[str, bool], Any] = {
+    ("python", False): (SigV4Auth, S3SigV4Auth),
+    ("python", True): (SigV4QueryAuth, S3SigV4QueryAuth),
+    ("crt", False): (CrtSigV4Auth, CrtS3SigV4Auth),
+    ("crt", True): (CrtSigV4QueryAuth, CrtS3SigV4QueryAuth),
+}
+"""botocore's two implementations, which have no code in common; each for headers and URLs, for all and for S3."""
 PRINCIPAL = Principal("arn:aws:iam::123456789012:root", "123456789012", "root", "123456789012", KEY)
 
 
@@ -99,23 +105,21 @@ def signed_by_botocore(
     token: str | None = None,
     expires: int | None = None,
     signing_name: str | None = None,
-    adjust: Callable[[Any], None] = lambda signer: None,
+    implementation: str = "python",
 ) -> Request:
     """A request signed now by botocore: in its header, or in its URL if `expires` is given."""
     client_request = AWSRequest(method=method, url=url, data=content, headers=dict(headers or {}))
     credentials = ClientCredentials(KEY, SECRET, token)
-    name = signing_name or service
-    if expires is None:
-        signer = SIGNERS.get(service, SigV4Auth)(credentials, name, region)
-    else:
-        signer = URL_SIGNERS.get(service, SigV4QueryAuth)(credentials, name, region, expires=expires)
-    adjust(signer)
+    in_url = expires is not None
+    signer = SIGNERS[implementation, in_url][service == "s3"](
+        credentials, signing_name or service, region, **({"expires": expires} if in_url else {})
+    )
     signer.add_auth(client_request)
     parts = urlsplit(client_request.url)
     wire = {name: str(value) for name, value in client_request.headers.items()}
     wire.setdefault("host", parts.netloc)
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    return request_of(method, target or "/", wire, content)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return request_of(method, target, wire, content)
 
 
 def with_changes(request: Request, **changes: Any) -> Request:

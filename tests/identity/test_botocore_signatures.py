@@ -20,7 +20,7 @@ from identity.signed_requests import (
     with_changes,
 )
 
-OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+OFTEN = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SERVICES = {"s3": "s3", "sagemaker-runtime": "sagemaker", "sagemaker": "sagemaker", "logs": "logs", "sts": "sts"}
 
 keys = st.text(
@@ -34,6 +34,7 @@ headers_of_users = st.dictionaries(
     st.from_regex(r"x-amz-meta-[a-z0-9-]{1,8}", fullmatch=True), header_values, max_size=4
 )
 contents = st.binary(max_size=200)
+implementations = st.sampled_from(["python", "crt"])
 
 
 def now_verifier():
@@ -46,20 +47,20 @@ def url_of(path: str, query: list[tuple[str, str]]) -> str:
 
 
 @OFTEN
-@given(key=keys, query=queries, headers=headers_of_users, content=contents)
-def test_verify_s3_header(key, query, headers, content) -> None:
+@given(key=keys, query=queries, headers=headers_of_users, content=contents, implementation=implementations)
+def test_verify_s3_header(key, query, headers, content, implementation) -> None:
     url = url_of("bucket/" + quote(key.encode(), safe="/-_.~"), query)
-    request = signed_by_botocore("PUT", url, content=content, headers=headers)
+    request = signed_by_botocore("PUT", url, content=content, headers=headers, implementation=implementation)
     signed = verify(now_verifier(), request)
     assert signed.principal.kind == "root"
     assert content_of(signed.body) == content
 
 
 @OFTEN
-@given(key=keys, headers=headers_of_users, expires=st.integers(1, 604800))
-def test_verify_s3_presigned(key, headers, expires) -> None:
+@given(key=keys, headers=headers_of_users, expires=st.integers(1, 604800), implementation=implementations)
+def test_verify_s3_presigned(key, headers, expires, implementation) -> None:
     url = url_of("bucket/" + quote(key.encode(), safe="/-_.~"), [("partNumber", "3"), ("uploads", "")])
-    request = signed_by_botocore("PUT", url, headers=headers, expires=expires)
+    request = signed_by_botocore("PUT", url, headers=headers, expires=expires, implementation=implementation)
     assert verify(now_verifier(), request).principal.kind == "root"
 
 
@@ -69,12 +70,20 @@ def test_verify_s3_presigned(key, headers, expires) -> None:
     path=st.text(st.sampled_from("ab1/.~-_ :@ä%"), max_size=20),
     query=queries,
     content=contents,
+    implementation=implementations,
 )
-def test_verify_service_header(service, path, query, content) -> None:
-    url = url_of(quote(path.encode(), safe="/-_.~:@"), query)
+def test_verify_service_header(service, path, query, content, implementation) -> None:
+    safe = "/-_.~:@" if implementation == "python" else "/-_.~"  # the other one takes no colon in a path
+    url = url_of(quote(path.encode(), safe=safe), query)
     headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "SageMaker.ListModels"}
     request = signed_by_botocore(
-        "POST", url, service=service, signing_name=SERVICES[service], content=content, headers=headers
+        "POST",
+        url,
+        service=service,
+        signing_name=SERVICES[service],
+        content=content,
+        headers=headers,
+        implementation=implementation,
     )
     signed = verify(now_verifier(), request, service)
     assert signed.principal.kind == "root"
@@ -131,18 +140,15 @@ bits = st.integers(0, 6)
 
 def assert_refused(request, service="s3") -> None:
     """Every change is refused: as a wrong signature, or earlier as malformed, expired, or somebody else's."""
-    with pytest.raises(AwsError) as raised:
+    status = 403
+    try:
         signed = verify(now_verifier(), request, service)
         content_of(signed.body)
+    except AwsError as error:
+        status = error.status
+    else:  # a change to the name of the signature itself: authorization refuses such a request
         assert signed.principal.kind == "anonymous", f"{request} was let in"
-        raise AnonymousError
-    assert raised.value.status in {400, 403}
-
-
-class AnonymousError(AwsError):
-    """A change to the signature's own name makes a request anonymous, which authorization refuses."""
-
-    status = 403
+    assert status in {400, 403}
 
 
 BASE = signed_by_botocore(
