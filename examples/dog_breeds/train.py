@@ -81,9 +81,8 @@ def read_data(store: FeatureStore, folder: Path, classes: list[str], mirror: boo
             print(f"skipped {path.relative_to(folder)}: {why}", flush=True)
     train, valid = splits["train"], splits["valid"]
     if train is None or valid is None:
-        raise SystemExit(
-            f"The channel needs pictures in both train/ and valid/; found {sorted(entry.name for entry in folder.iterdir())}."
-        )
+        found = sorted(entry.name for entry in folder.iterdir())
+        raise SystemExit(f"The channel needs pictures in both train/ and valid/; found {found}.")
     mirrored = store.of(labelled_files(folder / "train", classes), mirrored=True) if mirror else None
     return Data(train, valid, splits["test"], mirrored)
 

@@ -65,7 +65,7 @@ def demo(
     """Train, deploy and ask a dog-breed model on this machine."""
     wanted = Wanted(data, keep, output.absolute(), as_json, epochs, per_breed, seed)
     _require_packages()
-    with _interruptible():
+    with _interruptible(), _one_sentence(wanted.output / "platform.log"):
         _run(wanted)
 
 
@@ -92,6 +92,21 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _one_sentence(log_path: Path) -> Iterator[None]:
+    """Turn what a client or the file system refused into a sentence."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise CommandFailure(
+            f"the platform did not do its part: {error}; what it said itself is in {log_path}."
+        ) from error
+    except OSError as error:
+        raise CommandFailure(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}.") from error
 
 
 def _run(wanted: Wanted) -> None:

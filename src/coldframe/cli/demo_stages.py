@@ -53,9 +53,10 @@ class Stages:
             total: how many steps it has, where that is known.
         """
         started = time.monotonic()
+        quiet = not self.console.is_terminal
         columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24)]
         columns += [MofNCompleteColumn()] if total is not None else []
-        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as progress:
+        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True, disable=quiet) as progress:
             stage = Stage(progress, title, total)
             yield stage
         seconds = self.seconds[name] = time.monotonic() - started
