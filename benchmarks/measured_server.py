@@ -56,6 +56,14 @@ class MeasuredServer:
         auth(self.credentials, service, "us-east-1").add_auth(request)
         return {name: str(value) for name, value in request.headers.items()}
 
+    def upload_headers(self, path: str, payload_hash: str) -> dict[str, str]:
+        """Headers of an upload to S3 whose content has this SHA-256, or is `UNSIGNED-PAYLOAD`."""
+        request = AWSRequest("PUT", self.url + path)
+        auth = S3SigV4Auth(self.credentials, "s3", "us-east-1")
+        auth.payload = lambda _request: payload_hash
+        auth.add_auth(request)
+        return {name: str(value) for name, value in request.headers.items()}
+
     def cpu_seconds(self) -> float:
         """Processor time of the server and all its processes so far."""
         return cpu_seconds(self.process.pid)

@@ -93,7 +93,7 @@ def _large(server: MeasuredServer, files: Path, what: str, size: int, rounds: in
     puts, gets, md5s, copies, peers = [], [], [], [], []
     for _ in range(rounds):
         path = f"/bench/{uuid.uuid4()}"
-        put_headers = server.signed_headers("s3", "PUT", path, b"", {"X-Amz-Content-SHA256": digest})
+        put_headers = server.upload_headers(path, digest)
         puts.append(size / _send(server.url, path, put_headers, source, size))
         md5s.append(size / _md5_seconds(source))
         copies.append(size / _copy_seconds(source, files / "copy"))
