@@ -30,12 +30,12 @@ class Training:
         self.bucket = bucket
         self.s3.create_bucket(Bucket=bucket)
 
-    def put_source(self, **files: str) -> str:
-        """Upload a sourcedir.tar.gz; names as keywords, with `__` for a dot."""
+    def put_source(self, files: dict[str, str]) -> str:
+        """Upload a sourcedir.tar.gz of texts by their names."""
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w:gz") as tar:
             for name, text in files.items():
-                member = tarfile.TarInfo(name.replace("__", "."))
+                member = tarfile.TarInfo(name)
                 member.size = len(text.encode())
                 tar.addfile(member, io.BytesIO(text.encode()))
         return self.put_archive(content.getvalue())
@@ -49,7 +49,7 @@ class Training:
         """A CreateTrainingJob request for a script; `more` replaces members of it, hyperparameters are added."""
         hyperparameters = {
             "sagemaker_program": '"train.py"',  # with quotes, as version 2 of the SDK sends them
-            "sagemaker_submit_directory": f'"{source or self.put_source(train__py=script)}"',
+            "sagemaker_submit_directory": f'"{source or self.put_source({"train.py": script})}"',
         }
         return {
             "TrainingJobName": name,

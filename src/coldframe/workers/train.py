@@ -137,7 +137,8 @@ def _run_script(path: str) -> None:
     main_module = types.ModuleType("__main__")
     main_module.__file__ = path
     main_module.__builtins__ = __builtins__  # type: ignore[attr-defined]
-    sys.modules["__main__"] = main_module
+    # multiprocessing keeps a second name for it, under which classes come back from processes that it spawned.
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = main_module
     with open(path, "rb") as file:
         program = compile(file.read(), path, "exec", dont_inherit=True)
     exec(program, main_module.__dict__)  # the user's own script, in the user's own process

@@ -64,6 +64,10 @@ class Runner(Protocol):
         """Make ready: returns when `start_worker` may be called."""
         ...
 
+    async def wait_until_ready(self) -> None:
+        """Wait until a worker can start at once. Raises RuntimeError, in a sentence for the user, if none ever can."""
+        ...
+
     async def start_worker(self, specification: WorkerSpecification) -> Worker:
         """Start a worker. Raises RuntimeError, in a sentence for the user, if that is impossible."""
         ...

@@ -99,6 +99,7 @@ class TrainingRun:
         """Download and train. Returns the end that the job is to come to."""
         await asyncio.to_thread(self._directory.prepare)
         try:
+            await self._unless_stopped(self._runner.wait_until_ready())
             binds = await self._unless_stopped(self._download())
             specification = worker_specification(self._state, self._record, self._directory, binds, self._threads)
             message = "Training image download completed. Training in progress."
