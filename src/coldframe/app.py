@@ -90,12 +90,7 @@ async def _work(config: Config, state: State, router: Router, answering: asyncio
     await asyncio.wait({answered, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
         return
-    try:
-        supervisor = build_supervisor(config, state)
-    except NotImplementedError:
-        log.warning("no workers can be started yet")
-        await stopped
-        return
+    supervisor = build_supervisor(config, state)
     try:
         await supervisor.start()
         await asyncio.to_thread(router.warm, list(CATALOG))
