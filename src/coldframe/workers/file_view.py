@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from coldframe.workers import kernel
 from coldframe.workers.specification import Bind, WorkerSpecification
@@ -41,8 +41,12 @@ class FileView:
         self._kept_paths = list(kept)
         self._stage = ""
 
-    def build(self) -> None:
-        """Mount everything, in the one order that works."""
+    def build(self, set_up_kernel: Callable[[], object]) -> None:
+        """Mount everything, in the one order that works.
+
+        Args:
+            set_up_kernel: Called when the sandbox's own /proc is there and its settings can still be written.
+        """
         kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
         self._add_missing_top_folders()
         scratch = _open(self._specification.scratch_directory)
@@ -52,6 +56,8 @@ class FileView:
         kernel.set_read_only("/", read_only=True, recursive=True)
         self._stage_scratch(scratch)
         self._mount_proc()
+        set_up_kernel()
+        self._protect_proc()
         self._mount_devices()
         self._cover_run()
         self._cover_temporary_folders(kept)
@@ -101,6 +107,8 @@ class FileView:
 
     def _mount_proc(self) -> None:
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+
+    def _protect_proc(self) -> None:
         for name in _PROC_READ_ONLY:
             path = f"/proc/{name}"
             if os.path.exists(path):

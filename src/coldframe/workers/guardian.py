@@ -1,9 +1,9 @@
-"""Stands over one worker: starts its program shut off from the machine, passes on signals, and leaves no process behind.
+"""Stands over one worker: starts its program shut off from the machine, passes on signals, leaves no process behind.
 
 Three processes, each forked from the one before it:
 
     guardian     outside; takes orders from the template, watches limits, tells how the worker ended
-    process 1    inside the namespaces; furnishes the sandbox, collects orphans. When it ends, the kernel ends all others
+    process 1    inside the namespaces; furnishes the sandbox, collects orphans; with it the kernel ends all others
     program      the user's code
 
 Without namespaces there is no process 1: the guardian adopts the orphans, and kills what is left one by one.
@@ -24,7 +24,7 @@ from coldframe.workers import kernel, plain_folders
 from coldframe.workers.cgroups import WorkerGroup
 from coldframe.workers.file_view import HOME, ML_ROOT
 from coldframe.workers.program import run_program
-from coldframe.workers.sandbox import bound_processes, furnish, leave_namespaces
+from coldframe.workers.sandbox import bound_processes, bounds_process_numbers, furnish, leave_namespaces
 from coldframe.workers.specification import WorkerSpecification
 from coldframe.workers.watch import LOOK_SECONDS, Watch, descendants, processes_here
 
@@ -99,10 +99,10 @@ def _explain(charge: Charge, exceeded: str) -> None:
 def _watch_for(charge: Charge) -> Watch:
     group = charge.group
     # For an ordinary user in a namespace RLIMIT_NPROC is as firm as a control group; for root it is void.
-    counted = not group.limits_processes and (os.geteuid() == 0 or not charge.isolated)
+    bounded = group.limits_processes or (charge.isolated and (bounds_process_numbers() or os.geteuid() != 0))
     return Watch(
         memory_bytes=0 if group.limits_memory else charge.specification.memory_bytes,
-        process_limit=charge.process_limit if counted else 0,
+        process_limit=0 if bounded else charge.process_limit,
     )
 
 
@@ -186,7 +186,7 @@ def _be_first_process(charge: Charge, to_guardian: int, alive: int) -> NoReturn:
         if select.select([alive], [], [], 0)[0]:
             os._exit(1)  # the guardian died before we could ask to die with it
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
-        furnish(charge.specification, charge.kept_folders)
+        furnish(charge.specification, charge.kept_folders, charge.process_limit)
         kernel.die_with_parent(signal.SIGKILL)
         program = os.fork()
         if program == 0:

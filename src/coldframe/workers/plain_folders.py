@@ -1,4 +1,4 @@
-"""What a worker sees of the file system where the kernel allows no namespaces: real folders below its scratch folder."""
+"""What a worker sees of the file system where the kernel allows no namespaces: real folders in its scratch folder."""
 
 import contextlib
 import os

@@ -77,13 +77,13 @@ def _connect_output(output: int) -> None:
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115 - open to the end
     sys.stdout = sys.__stdout__ = _line_stream(1, "surrogateescape")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _line_stream(2, "backslashreplace")  # type: ignore[misc]
 
 
 def _line_stream(descriptor: int, errors: str) -> io.TextIOWrapper:
-    raw = open(descriptor, "wb", closefd=False)
+    raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - open to the end
     return io.TextIOWrapper(raw, encoding="utf-8", errors=errors, line_buffering=True)
 
 
@@ -161,7 +161,7 @@ def _seed_anew() -> None:
 
 
 def _exit(code: int) -> NoReturn:
-    """End as an interpreter ends, but without taking apart what the template loaded: that takes long and frees nothing."""
+    """End as an interpreter ends, but without taking apart what the template loaded: that takes long, for nothing."""
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]
     with contextlib.suppress(BaseException):

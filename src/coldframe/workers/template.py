@@ -6,6 +6,7 @@ the libraries that it loads: their threads would be missing in every fork.
 
 import argparse
 import contextlib
+import dataclasses
 import gc
 import importlib
 import importlib.metadata
@@ -27,7 +28,7 @@ from coldframe.workers.cgroups import ControlGroups, WorkerGroup, find_control_g
 from coldframe.workers.file_view import interpreter_folders
 from coldframe.workers.guardian import Charge, guard
 from coldframe.workers.messages import EXITED, FORK, FORKED, READY, SIGNAL, FrameReader, json_frame
-from coldframe.workers.sandbox import try_sandbox
+from coldframe.workers.sandbox import bounds_process_numbers, try_sandbox
 from coldframe.workers.specification import WorkerSpecification
 
 _ENTRY_POINTS = ("coldframe.workers.train", "coldframe.workers.serve")
@@ -73,6 +74,8 @@ class Template:
             self._lack = "it was asked for"
         self._groups = find_control_groups()
         remove_abandoned(self._groups)
+        if self._isolated and bounds_process_numbers():
+            self._groups = dataclasses.replace(self._groups, pids="")
         versions = {name: version for name in preload if (version := _load(name))}
         for name in _ENTRY_POINTS:
             _load(name)

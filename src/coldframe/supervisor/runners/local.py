@@ -75,7 +75,7 @@ class LocalRunner:
         self._stopping = False
 
     async def start(self) -> None:
-        """Start the template process; returns at once, while it still loads its modules. `start_worker` waits for it."""
+        """Start the template process; returns while it still loads its modules. `start_worker` waits for it."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._start_template()
         self._keeping = asyncio.create_task(self._keep_template(), name="keep the template process")
@@ -260,7 +260,7 @@ class LocalRunner:
 
 
 def _template_environment() -> dict[str, str]:
-    """What the interpreter itself needs; whatever else the server's environment holds is none of a worker's business."""
+    """What the interpreter itself needs; the rest of the server's environment is none of a worker's business."""
     names = ("PATH", "HOME", "LD_LIBRARY_PATH")
     return {name: os.environ[name] for name in names if name in os.environ} | {"LANG": "C.UTF-8"}
 

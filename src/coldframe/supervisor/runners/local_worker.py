@@ -1,4 +1,4 @@
-"""A worker that is a process of this machine, as the server sees it: its output, its end, and ways to bring that about."""
+"""A worker that is a process of this machine, as the server sees it: its output, its end, and how to bring it about."""
 
 import asyncio
 import contextlib
@@ -115,7 +115,7 @@ class LocalWorker:
         if not self._start.done():
             reason = "the worker could not be started: the process that workers are forked from has died"
             self._start.set_exception(RuntimeError(reason))
-        while self.pid is not None and _is_alive(self.pid):
+        while self.pid is not None and _is_alive(self.pid):  # noqa: ASYNC110 - no child of ours: nothing tells us
             await asyncio.sleep(_LOOK_SECONDS)
         self.note_end(WorkerExit(None, lost=True))
 
