@@ -81,7 +81,7 @@ def _one_of(items: Any, random: Random) -> str:
         return chr(argument)
     if kind is constants.RANGE:
         low, high = argument
-        inside = [code for code in range(max(low, 33), min(high, 126) + 1)] or [low, high]
+        inside = list(range(max(low, 33), min(high, 126) + 1)) or [low, high]
         return chr(random.choice(inside))
     if kind is constants.CATEGORY:
         return random.choice(CATEGORIES[argument])

@@ -92,7 +92,9 @@ class ShapeValues:
         near = self._random.choice([low, high, 0, 1, -1, self._random.randint(low, high)])
         return min(max(near, low), high)
 
-    def _integer(self, shape: Shape, _location: str | None) -> int:
+    def _integer(self, shape: Shape, location: str | None) -> int:
+        if location == "statusCode":
+            return self._random.choice([200, 202, 204])
         return self._number(shape, -(2**31), 2**31 - 1)
 
     def _long(self, shape: Shape, _location: str | None) -> int:

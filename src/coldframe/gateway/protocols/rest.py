@@ -87,6 +87,7 @@ class RestCodec(OperationCodec):
     """One operation of a REST protocol."""
 
     blob_content_type = b"application/octet-stream"
+    text_content_type = b"text/plain;charset=UTF-8"
 
     def __init__(self, model: OperationModel, errors: ErrorShapes) -> None:
         super().__init__(model, errors)
@@ -242,6 +243,7 @@ class RestCodec(OperationCodec):
                 content_type = self.blob_content_type
             elif shape.type_name == "string":
                 body = (value or "").encode("utf-8", "replace")
+                content_type = self.text_content_type
             else:
                 body = self.write_document(parameters) if value is not None else b""
         if not any(name == b"content-type" for name, _ in headers):

@@ -70,12 +70,12 @@ def cbor_error(error: AwsError, request_id: str) -> WireAnswer:
 
 
 def _error_members(error: AwsError, shape: StructureShape | None) -> dict[str, Any]:
-    members = {message_member(shape): error.message} | error.members
+    members = {message_member(shape): _serialize_string(error.message)} | error.members
     if shape is None:
         return {"__type": code_of(error, shape)} | members
     known = {name: value for name, value in members.items() if name in shape.members}
     serialized: dict[str, Any] = compile_serializer(shape, {})(known)
-    return {"__type": shape.name, message_member(shape): error.message} | serialized
+    return {"__type": shape.name, message_member(shape): _serialize_string(error.message)} | serialized
 
 
 def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
@@ -275,7 +275,13 @@ def _serialize_blob(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
+def _serialize_string(value: Any) -> str:
+    # Half of a surrogate pair, which text of odd origin may hold, cannot be sent.
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
 _SCALAR_SERIALIZERS: dict[str, Convert] = {
+    "string": _serialize_string,
     "integer": int,
     "long": int,
     "float": float,

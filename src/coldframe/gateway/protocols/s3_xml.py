@@ -58,6 +58,7 @@ class S3Codec(RestXmlCodec):
 
     always_milliseconds = True
     blob_content_type = b"binary/octet-stream"
+    text_content_type = b"application/json"  # its only text is a bucket's policy
 
     def __init__(self, model: OperationModel, errors: ErrorShapes) -> None:
         super().__init__(model, errors)
