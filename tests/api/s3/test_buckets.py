@@ -28,7 +28,7 @@ def test_create_bucket_with_us_east_1_as_constraint_is_refused(s3: Any, unique_n
 
 
 def test_create_bucket_in_another_region_follows_that_regions_rules(own_server: Any, refused: Any) -> None:
-    s3 = own_server("--region", "eu-west-1").start().client("s3", region_name="eu-west-1")
+    s3 = own_server("--region", "eu-west-1", COLDFRAME_PRELOAD_MODULES="").start().client("s3", region_name="eu-west-1")
     refused("IllegalLocationConstraintException", 400, s3.create_bucket, Bucket="unspecified")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     elsewhere = {"LocationConstraint": "us-west-2"}

@@ -305,7 +305,7 @@ def test_overwrite_while_reading_gives_the_old_or_the_new_whole(s3: Any, bucket:
 
 
 def test_deleted_objects_leave_no_files(own_server: Any) -> None:
-    server = own_server().start()
+    server = own_server(COLDFRAME_PRELOAD_MODULES="").start()
     s3 = server.client("s3")
     s3.create_bucket(Bucket="bucket")
     for number in range(3):
