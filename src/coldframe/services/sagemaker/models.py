@@ -107,13 +107,13 @@ def model_missing(arn: str) -> ValidationException:
 def only_container(given: Parameters) -> dict[str, Any]:
     """The one container of the model; ValidationException for what cannot be carried out."""
     primary, several = given.get("PrimaryContainer"), given.get("Containers") or []
-    if primary and several:
+    if primary is not None and several:
         raise ValidationException(message="Only one of PrimaryContainer and Containers may be specified.")
-    if not primary and not several:
+    if primary is None and not several:
         raise ValidationException(message="You must specify either PrimaryContainer or Containers.")
-    if several and len(several) > 1:
+    if len(several) > 1:
         raise ValidationException(message="Inference pipelines (more than one container) are not implemented.")
-    container: dict[str, Any] = primary or several[0]
+    container: dict[str, Any] = several[0] if primary is None else primary
     for name, what in LATER.items():
         if container.get(name):
             raise ValidationException(message=f"{what} ({name}) are not implemented.")

@@ -198,6 +198,10 @@ class Instance:
 
     async def _write_log(self, worker: Worker) -> None:
         log = LogWriter(self.state, LOG_GROUP + self.endpoint_name, f"{self.variant.name}/{self.id}")
+        place = ", ".join(f"{name} {value}" for name, value in self.runner.describe().items())
+        log.append(
+            f"Serving model {self.variant.model_name} with {self.threads} threads: {place}", self.state.clock.now()
+        )
         try:
             async for line in worker.output():
                 log.append(line.text, line.written_at)
