@@ -23,6 +23,8 @@ class Candidate:
 
     def fits(self, query: dict[str, str], headers: dict[str, str]) -> bool:
         """Whether a request has all of it."""
+        if not (self.literals or self.queries or self.headers):
+            return True
         return (
             all(name in query and (not value or query[name] == value) for name, value in self.literals)
             and all(name in query for name in self.queries)
@@ -151,7 +153,10 @@ class RestRoutes:
         self, method: str, raw_path: str, query_string: str, headers: dict[str, str]
     ) -> tuple[str, dict[str, str]] | None:
         """The operation and the decoded labels of its path; None if the service has none for this request."""
-        for node, values in _walk(self._root, _segments(raw_path), 0, ()):
+        segments = _segments(raw_path)
+        straight = _walk_straight(self._root, segments)
+        ways = [straight] if straight is not None and method in straight[0].methods else None
+        for node, values in ways or _walk(self._root, segments, 0, ()):
             entry = node.methods.get(method)
             if entry is None:
                 continue
@@ -178,6 +183,23 @@ def _greedy_child(node: _Node, suffix: tuple[str, ...]) -> _Node:
     node.greedy.append((suffix, child))
     node.greedy.sort(key=lambda entry: -len(entry[0]))
     return child
+
+
+def _walk_straight(node: _Node, segments: list[str]) -> tuple[_Node, tuple[str, ...]] | None:
+    """Where a path leads that offers one way only at each step; None where it offers several, or none."""
+    values: tuple[str, ...] = ()
+    for segment in segments:
+        literal = node.literals.get(segment)
+        if node.greedy or (literal is not None and node.label is not None):
+            return None
+        if literal is None:
+            if node.label is None or not segment:
+                return None
+            values = (*values, segment)
+            node = node.label
+        else:
+            node = literal
+    return node, values
 
 
 _Found = list[tuple[_Node, tuple[str, ...]]]

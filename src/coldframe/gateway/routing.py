@@ -72,21 +72,22 @@ class Router:
             signing_name = await self._unsigned_service(request)
         if signing_name in {"s3", "s3express"}:
             return self._route_s3(request, host)
-        services = self._candidates(signing_name)
+        names = self._names(signing_name)
         target = headers.get("x-amz-target")
         if target is not None:
-            return self._route_target(request, services, target)
+            return self._route_target(request, names, target)
         if request.raw_path.startswith(RPC_PATH) and "smithy-protocol" in headers:
-            return self._route_rpc(request, services)
-        for service in services:
+            return self._route_rpc(request, names)
+        for name in names:
+            service = self._service(name)
             if service.rest is not None:
                 found = service.rest.find(request.method, request.raw_path, request.query_string, headers)
                 if found is not None:
                     return self._routed(request, service, found[0], service.rest_protocol, found[1])
-        for service in services:
-            if service.is_form:
-                return await self._route_form(request, service)
-        raise UnroutedRequest(method=request.method, path=request.raw_path, service=services[0].name)
+        for name in names:
+            if self._service(name).is_form:
+                return await self._route_form(request, self._service(name))
+        raise UnroutedRequest(method=request.method, path=request.raw_path, service=names[0])
 
     def warm(self, operations: list[tuple[str, str]]) -> None:
         """Load the models and compile the codecs of these (service, operation) pairs; meant for a background thread."""
@@ -110,13 +111,14 @@ class Router:
             found = self._services.setdefault(name, routes)
         return found
 
-    def _candidates(self, signing_name: str) -> list[ServiceRoutes]:
+    def _names(self, signing_name: str) -> tuple[str, ...]:
+        """The services that a signature's scope can mean. None is loaded before it is needed."""
         names = SIGNING_NAMES.get(signing_name)
-        if names is None:
-            if signing_name not in self._models.names:
-                raise UnknownService(service=signing_name)
-            names = (signing_name,)
-        return [self._service(name) for name in names if name in self._models.names]
+        if names is not None:
+            return names
+        if signing_name not in self._models.names:
+            raise UnknownService(service=signing_name)
+        return (signing_name,)
 
     async def _unsigned_service(self, request: Request) -> str:
         """Whose a request is that neither its signature nor its host tells: a form's, by its version; else S3's."""
@@ -147,24 +149,26 @@ class Router:
             raise MethodNotAllowed(members={"Method": request.method})
         return self._routed(request, service, found[0], "rest-xml", found[1])
 
-    def _route_target(self, request: Request, services: list[ServiceRoutes], target: str) -> RoutedCall:
+    def _route_target(self, request: Request, names: tuple[str, ...], target: str) -> RoutedCall:
         prefix, _, operation = target.rpartition(".")
-        for service in services:
+        for name in names:
+            service = self._service(name)
             if service.target_prefix == prefix and "json" in service.protocols:
                 if operation not in service.operations:
                     raise UnknownOperation(service=service.name, operation=operation)
                 return self._routed(request, service, operation, "json", {})
-        raise UnknownOperation(service=services[0].name, operation=target)
+        raise UnknownOperation(service=names[0], operation=target)
 
-    def _route_rpc(self, request: Request, services: list[ServiceRoutes]) -> RoutedCall:
+    def _route_rpc(self, request: Request, names: tuple[str, ...]) -> RoutedCall:
         parts = request.raw_path.split("/")
         if len(parts) == 5 and parts[3] == "operation":
-            for service in services:
+            for name in names:
+                service = self._service(name)
                 if service.target_prefix == parts[2] and "smithy-rpc-v2-cbor" in service.protocols:
                     if parts[4] not in service.operations:
                         raise UnknownOperation(service=service.name, operation=parts[4])
                     return self._routed(request, service, parts[4], "smithy-rpc-v2-cbor", {})
-        raise UnroutedRequest(method=request.method, path=request.raw_path, service=services[0].name)
+        raise UnroutedRequest(method=request.method, path=request.raw_path, service=names[0])
 
     async def _route_form(self, request: Request, service: ServiceRoutes) -> RoutedCall:
         operation = (await self._fields(request)).get("Action")

@@ -54,7 +54,7 @@ class Validator:
     def __init__(self, service: str, protocol: str, shape: StructureShape | None) -> None:
         self._refuse = _refusal(service, protocol)
         self._shape = shape
-        self._members: dict[str, Check] = {}
+        self._members: dict[str, tuple[Check, str]] = {}
         self._required: tuple[str, ...] = ()
         if shape is not None:
             memo: Memo = {}
@@ -62,16 +62,16 @@ class Validator:
             for name, member in shape.members.items():
                 check = compile_check(member, memo)
                 if check is not None:
-                    self._members[name] = check
+                    self._members[name] = check, _path_of(name)
 
     def validate(self, parameters: Parameters) -> None:
         """Raise the service's own error if any value is missing or breaks a constraint."""
         problems = [_missing(_path_of(name)) for name in self._required if name not in parameters]
         members = self._members
         for name, value in parameters.items():
-            check = members.get(name)
-            if check is not None:
-                check(value, _path_of(name), problems)
+            known = members.get(name)
+            if known is not None:
+                known[0](value, known[1], problems)
         if problems:
             raise self._refuse(problems, parameters, self._shape)
 

@@ -275,7 +275,7 @@ def _serialize_blob(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
-def _serialize_string(value: Any) -> str:
+def _serialize_string(value: str) -> str:
     # Half of a surrogate pair, which text of odd origin may hold, cannot be sent.
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
