@@ -40,6 +40,7 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
         processes.append(process)
         return process
 
+    make.processes = processes  # type: ignore[attr-defined] # for the report of a failure
     yield make
     failures = []
     for process in processes:
@@ -66,6 +67,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.when == "call" and report.failed:
         for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, ServerProcess):
-                report.sections.append((f"server log {value.log_path}", value.log()[-6000:]))
+            for process in [value] if isinstance(value, ServerProcess) else getattr(value, "processes", []):
+                report.sections.append((f"server log {process.log_path}", process.log()[-6000:]))
     return report

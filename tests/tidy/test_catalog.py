@@ -1,17 +1,28 @@
 """Every operation that Coldframe claims exists at AWS, names its permission, and is in the documentation."""
 
+import importlib
 import inspect
+import pkgutil
 
 import botocore.session
 import pytest
 
+from coldframe import services
 from coldframe.services.catalog import CATALOG, SERVICES
+from coldframe.services.operation import Operation
 
 OPERATIONS = sorted(CATALOG.values(), key=lambda operation: operation.key)
 
 
 def test_catalog_is_not_empty():
     assert len(OPERATIONS) > 50
+
+
+def test_catalog_has_every_operation_that_is_declared():
+    for module in pkgutil.walk_packages(services.__path__, "coldframe.services."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, Operation):
+                assert CATALOG.get(value.key) is value, f"{module.name} is missing in services/catalog.py"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -50,3 +50,14 @@ def test_make_is_documented():
     targets = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
     described = re.findall(r"^([a-z-]+):.*?## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(targets) == set(described)
+
+
+def test_tests_are_where_pytest_finds_them():
+    lost = [
+        f"{name_of(path)}: {function.name}"
+        for path in python_files()
+        if path.is_relative_to(ROOT / "tests") and not path.name.startswith("test_")
+        for function in syntax_of(path).body
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_")
+    ]
+    assert not lost, f"pytest never runs these: {lost}"
