@@ -311,14 +311,20 @@ def _kill_all_descendants() -> None:
         _signal_all(found, signal.SIGSTOP)
         stopped |= found
     _signal_all(stopped, signal.SIGKILL)
-    while True:
+    # A process that adopts orphans and has no child left has no descendant either.
+    while _has_children():
+        time.sleep(0.001)
         _signal_all(descendants(os.getpid()), signal.SIGKILL)
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return  # a process that adopts orphans and has no child left has no descendant either
-        if pid == 0:
-            time.sleep(0.001)
+
+
+def _has_children() -> bool:
+    """Collect the children that have ended; whether others are left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _signal_all(pids: "set[int] | list[int]", number: int) -> None:
