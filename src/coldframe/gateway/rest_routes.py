@@ -59,8 +59,9 @@ class Choice:
         """
         query = query_names(query_string) if query_string else {}
         if query:
-            for name, candidates in self.by_literal.items():
-                if name in query:
+            for name in query:
+                candidates = self.by_literal.get(name)
+                if candidates is not None:
                     found = _first_fit(candidates, query, headers, strict=False)
                     if found is not None:
                         return found

@@ -182,7 +182,7 @@ class Connection(HttpToolsProtocol):
             parsed = httptools.parse_url(url)
             url = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
         before = self.cycle
-        application: Application = self.app  # type: ignore[assignment] # uvicorn only passes it on
+        application = cast("Any", self.app)  # uvicorn, which would call it with ASGI's arguments, only passes it on
         self.cycle = exchange = Exchange(self, parser.get_method().decode("ascii"), url.decode("ascii"))
         if before is None or before.response_complete:
             self._start_asgi_task(exchange, application)
