@@ -14,7 +14,7 @@ from coldframe.gateway.protocols.codec import OperationCodec, WireAnswer, furthe
 from coldframe.gateway.protocols.error_shapes import ErrorShapes
 from coldframe.gateway.protocols.forms import decode_pairs
 from coldframe.gateway.protocols.json_values import unknown_member
-from coldframe.gateway.protocols.scalars import WrongValue, base64_from_bytes, bytes_from_base64
+from coldframe.gateway.protocols.scalars import WrongValue, base64_from_bytes, bytes_from_base64, date_from_header
 from coldframe.gateway.protocols.xml_values import text_parser, text_writer
 
 FromText = Callable[[str], Any]
@@ -266,6 +266,8 @@ def header_parser(shape: Shape) -> FromText:
         return lambda text: [element(part) for part in _split_list(text)]
     if shape.serialization.get("jsonvalue"):
         return _json_from_header
+    if shape.type_name == "timestamp" and "timestampFormat" not in shape.serialization:
+        return date_from_header
     return text_parser(shape)
 
 

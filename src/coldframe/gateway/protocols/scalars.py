@@ -107,6 +107,13 @@ def timestamp_from_number(value: float) -> datetime:
         raise WrongValue("The timestamp is out of range") from error
 
 
+def date_from_header(text: str) -> datetime:
+    """A moment from a header, where a bare number is no date."""
+    if _NUMBER.fullmatch(text.strip()) is not None:
+        raise WrongValue(f"'{_short(text)}' is not a valid date")
+    return timestamp_from_text(text)
+
+
 def timestamp_from_text(text: str) -> datetime:
     """A moment from text: ISO 8601, an HTTP date, or seconds since 1970 UTC, whichever it looks like."""
     stripped = text.strip()
