@@ -28,6 +28,8 @@ loose_blobs = Table("loose_blobs", metadata, Column("blob", String(40), primary_
 
 PIECE_BYTES = 1024 * 1024
 """How much is read, written or hashed at a time."""
+SYNC_BYTES = 64 * 1024 * 1024
+"""After so many bytes of a blob the disk begins to take them, so that little is left to wait for at the end."""
 RESERVED_AT_ONCE = 256
 THREADS = 8
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
@@ -208,6 +210,8 @@ class BlobWriter:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._under_way: asyncio.Future[Any] | None = None
+        self._syncing: asyncio.Future[None] | None = None
+        self._synced_bytes = 0
 
     async def write(self, piece: bytes) -> None:
         """Take in the next bytes; waits when disk or hashes are more than a piece behind."""
@@ -220,13 +224,16 @@ class BlobWriter:
         """Return when all bytes are on the disk, and the file's name too."""
         await self._pass_on()
         await self._settled()
+        if self._syncing is not None:
+            await asyncio.shield(self._syncing)
         self._begin(self._blobs.in_thread(self._sync_and_close))
         await self._settled()
 
     async def abandon(self) -> None:
         """Remove what has been written."""
-        if self._under_way is not None:
-            await asyncio.wait([self._under_way])  # a thread may be writing to the descriptor still
+        in_threads = [work for work in (self._under_way, self._syncing) if work is not None]
+        if in_threads:
+            await asyncio.wait(in_threads)  # they may be using the descriptor still
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -244,6 +251,11 @@ class BlobWriter:
             self._blobs.in_thread(self._digests.md5.update, block),
             self._blobs.in_thread(self._write_and_check, block),
         )
+        if self.size - self._synced_bytes >= SYNC_BYTES and (self._syncing is None or self._syncing.done()):
+            if self._syncing is not None:
+                self._syncing.result()  # a disk that fails is not to be written to any more
+            self._syncing = asyncio.ensure_future(self._blobs.in_thread(os.fdatasync, self._descriptor))
+            self._synced_bytes = self.size
 
     def _begin(self, *work: Awaitable[None]) -> None:
         self._under_way = asyncio.gather(*work, return_exceptions=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Float, String, Table, delete, insert, select, update
+from sqlalchemy import JSON, Column, Connection, Float, String, Table, bindparam, delete, insert, select, update
 
 from coldframe.state.schema import metadata
 
@@ -31,10 +31,13 @@ class BucketRecord:
     """What was put with PutBucketEncryption and the like, by the name of the parameter that held it."""
 
 
+_FIND = select(buckets).where(buckets.c.name == bindparam("named"))
+
+
 def find_bucket(connection: Connection, name: str) -> BucketRecord | None:
     """The bucket, if there is one of that name."""
-    row = connection.execute(select(buckets).where(buckets.c.name == name)).first()
-    return BucketRecord(**row._mapping) if row else None
+    row = connection.execute(_FIND, {"named": name}).first()
+    return BucketRecord(*row) if row is not None else None
 
 
 def list_buckets(

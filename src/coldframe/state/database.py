@@ -101,19 +101,22 @@ class Database:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with connection.begin():
+                # Straight to the driver: SQLAlchemy's way to it would cost more than many a write itself.
+                cursor = connection.connection.cursor()
                 for work, future in group:
                     savepoint = len(group) > 1
                     if savepoint:
-                        connection.exec_driver_sql("SAVEPOINT one_write")
+                        cursor.execute("SAVEPOINT one_write")
                     try:
                         outcomes.append((future, work(connection), None))
                     except BaseException as error:
                         outcomes.append((future, None, error))
                         if not savepoint:
                             raise
-                        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_write")
+                        cursor.execute("ROLLBACK TO SAVEPOINT one_write")
                     if savepoint:
-                        connection.exec_driver_sql("RELEASE SAVEPOINT one_write")
+                        cursor.execute("RELEASE SAVEPOINT one_write")
+                cursor.close()
         except BaseException as error:
             for _, future in group:
                 _settle(future, None, error)

@@ -130,7 +130,11 @@ class ListedObject(NamedTuple):
 
 
 _SEGMENTS, _PARTS = (ObjectRecord.__slots__.index(name) for name in ("segments", "parts"))
-_FIND = select(objects).where(objects.c.bucket == bindparam("in_bucket"), objects.c.key == bindparam("at_key"))
+# Made once: to put a statement together and find it in SQLAlchemy's cache costs more than to carry it out.
+_MINE = (objects.c.bucket == bindparam("in_bucket"), objects.c.key == bindparam("at_key"))
+_FIND = select(objects).where(*_MINE)
+_INSERT = insert(objects)
+_REPLACE = update(objects).where(*_MINE).values({name: bindparam(name) for name in ObjectRecord.__slots__})
 
 
 def find_object(connection: Connection, bucket: str, key: str) -> ObjectRecord | None:
@@ -176,10 +180,9 @@ def put_record(connection: Connection, record: ObjectRecord, *, replaces: bool) 
     """Write the object's row, in place of the one that is there if `replaces`."""
     values = {name: getattr(record, name) for name in ObjectRecord.__slots__}
     if replaces:
-        mine = (objects.c.bucket == record.bucket, objects.c.key == record.key)
-        connection.execute(update(objects).where(*mine).values(values))
+        connection.execute(_REPLACE, values | {"in_bucket": record.bucket, "at_key": record.key})
     else:
-        connection.execute(insert(objects), values)
+        connection.execute(_INSERT, values)
 
 
 def remove_record(connection: Connection, bucket: str, key: str) -> None:
