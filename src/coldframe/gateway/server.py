@@ -69,8 +69,16 @@ def url_of(listener: socket.socket) -> str:
 class Server:
     """Serves one listener until it is told to stop."""
 
-    def __init__(self, answer: AnswerRequest, listener: socket.socket, clock: Clock, chance: Chance) -> None:
-        """Take what answers requests, and where they come in."""
+    def __init__(
+        self,
+        answer: AnswerRequest,
+        listener: socket.socket,
+        clock: Clock,
+        chance: Chance,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        """Take what answers requests, where they come in, and how long a client may be silent within one."""
+        self._stall_seconds = stall_seconds
         self._listener = listener
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below that it tells of every client's bad request
         application = Application(answer, clock, chance)
@@ -108,9 +116,9 @@ class Server:
         """Close connections whose client stopped in the middle of a request, every now and then."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(STALL_SECONDS / 4)
+            await asyncio.sleep(self._stall_seconds / 4)
             for connection in list(self._uvicorn.server_state.connections):
-                if isinstance(connection, Connection) and connection.stalled(loop.time() - STALL_SECONDS):
+                if isinstance(connection, Connection) and connection.stalled(loop.time() - self._stall_seconds):
                     connection.transport.abort()
 
 
@@ -146,7 +154,12 @@ class Connection(HttpToolsProtocol):
             return False
         cycle = self.cycle
         body_pending = cycle is not None and not cycle.response_complete and cycle.more_body
-        return self._headers_pending or (body_pending and not self.flow.read_paused)
+        return cycle is None or self._headers_pending or (body_pending and not self.flow.read_paused)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """A client has come."""
+        self.heard_at = self.loop.time()
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and close if headers grow beyond their bound."""
@@ -168,7 +181,7 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; the values of a repeated one are joined by commas."""
-        field = name.decode("latin-1").lower()
+        field = _NAMES.get(name) or _name_of(name)
         text = value.strip().decode("latin-1")
         fields = self.fields
         fields[field] = f"{fields[field]},{text}" if field in fields else text
@@ -197,6 +210,18 @@ class Connection(HttpToolsProtocol):
             return False
         cycle.keep_alive = False
         return True
+
+
+_NAMES: dict[bytes, str] = {}
+"""Header names as they came, and as they are kept; clients send the same few over and over."""
+MOST_NAMES = 1024
+
+
+def _name_of(name: bytes) -> str:
+    field = name.decode("latin-1").lower()
+    if len(_NAMES) < MOST_NAMES and len(name) < 64:
+        _NAMES[name] = field
+    return field
 
 
 class Exchange(RequestResponseCycle):
