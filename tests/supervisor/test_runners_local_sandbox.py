@@ -46,11 +46,11 @@ def runners(data_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def test_opt_ml_exists_only_in_the_worker(runners: RunnerThread) -> None:
-    before = sorted(os.listdir("/opt"))
+    before = sorted(Path("/opt").iterdir())
     started = runners.start(["sh", "-c", "pwd; touch /opt/ml/made; ls /opt/ml"])
     assert started.wait().succeeded
     assert started.lines == ["/opt/ml", "made"]
-    assert sorted(os.listdir("/opt")) == before
+    assert sorted(Path("/opt").iterdir()) == before
 
 
 def test_hidden_directory_cannot_be_read(runners: RunnerThread, data_directory: Path) -> None:
@@ -68,7 +68,7 @@ def test_hidden_directory_not_even_after_trying_to_undo_it(runners: RunnerThread
         [
             "sh",
             "-c",
-            f"({attempts}); unshare -Urm sh -c '{attempts}'; nsenter -t 1 -m cat {hidden}/root-credentials.json",
+            f"({attempts}); unshare -Um sh -c '{attempts}'; nsenter -t 1 -m cat {hidden}/*",
         ]
     )
     assert not started.wait().succeeded
@@ -91,7 +91,7 @@ def test_read_only_bind_refuses_writing_and_remounting(runners: RunnerThread, tm
     (tmp_path / "old").write_text("old")
     script = (
         "cd /opt/ml/in; echo new > old; echo new > new; rm old; mount -o remount,rw,bind /opt/ml/in; "
-        "unshare -Urm sh -c 'mount -o remount,rw,bind /opt/ml/in; echo new > old'; cat old"
+        "unshare -Um sh -c 'mount -o remount,rw,bind /opt/ml/in; echo new > old'; cat old"
     )
     started = runners.start(["sh", "-c", script], binds=[Bind(str(tmp_path), "/opt/ml/in", "ro")])
     assert started.wait().succeeded
@@ -123,7 +123,7 @@ def test_scratch_can_be_removed_afterwards(runners: RunnerThread, tmp_path: Path
 
 
 def test_bind_where_the_host_has_no_top_folder(runners: RunnerThread, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("here")
+    (tmp_path / "file").write_text("here\n")
     started = runners.start(
         ["sh", "-c", "cat /no-such-folder/deep/file; ls -d /usr /tmp; touch /no-such-folder/deep/new /tmp/x; ls /opt"],
         binds=[Bind(str(tmp_path), "/no-such-folder/deep", "rw")],
@@ -166,7 +166,8 @@ def test_processes_of_the_host_are_out_of_sight(runners: RunnerThread) -> None:
 def test_host_cannot_be_written(runners: RunnerThread) -> None:
     script = (
         "import os\n"
-        "for path in ('/etc/passwd', '/usr/new', '/proc/sys/kernel/hostname', '/proc/sysrq-trigger', '/sys/power/state'):\n"
+        "paths = '/etc/passwd /usr/new /proc/sys/kernel/hostname /proc/sysrq-trigger /sys/power/state'\n"
+        "for path in paths.split():\n"
         "    try: os.open(path, os.O_WRONLY | os.O_CREAT); print('opened', path)\n"
         "    except OSError: pass\n"
         "print(sorted(name for name in os.listdir('/dev') if not name.startswith('nvidia')))"

@@ -13,6 +13,8 @@ from coldframe.workers.specification import Bind, WorkerSpecification
 
 ML_ROOT = "/opt/ml"
 HOME = "/tmp/home"
+# Where a new root folder can be put together: nearly every host has one of these, and needs nothing in it.
+_SPARE_FOLDERS = ("/media", "/mnt", "/srv", "/boot", "/home")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # What accelerators need; /dev holds nothing else of the host's, since root in a sandbox could open its disks.
 _ACCELERATORS = ("/dev/nvidia*", "/dev/kfd", "/dev/dri", "/dev/infiniband")
@@ -83,12 +85,15 @@ class FileView:
         missing = {name for name in wanted if not os.path.exists(f"/{name}")}
         if not missing:
             return
-        new_root = "/tmp"
-        temporary = _open(new_root)
+        needed = [self._specification.scratch_directory, *self._kept_paths, *(bind.source for bind in self._binds())]
+        free = (path for path in _SPARE_FOLDERS if os.path.isdir(path) and not any(_lies_in(n, path) for n in needed))
+        new_root = next(free, "/media")
         kernel.mount("tmpfs", new_root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m")
         for entry in list(os.scandir("/")):
-            source = temporary if entry.path == new_root else None
-            _show_again(entry, f"{new_root}/{entry.name}", source)
+            if entry.path == new_root:
+                os.mkdir(f"{new_root}/{entry.name}")
+            else:
+                _show_again(entry, f"{new_root}/{entry.name}")
         for name in missing:
             os.mkdir(f"{new_root}/{name}")
         old_root = f"{new_root}/.old-root"
@@ -258,16 +263,13 @@ def _replace_by_own_folder(path: str) -> None:
     original = _open(path)
     kernel.mount("tmpfs", path, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=16m")
     for entry in list(os.scandir(f"/proc/self/fd/{original}")):
-        _show_again(entry, f"{path}/{entry.name}", None)
+        _show_again(entry, f"{path}/{entry.name}")
 
 
-def _show_again(entry: "os.DirEntry[str]", target: str, source: int | None) -> None:
+def _show_again(entry: "os.DirEntry[str]", target: str) -> None:
     """Make an entry of a folder visible at another place: links as links, all else bound."""
     if entry.is_symlink():
         os.symlink(os.readlink(entry.path), target)
         return
     _make_empty(target, is_directory=entry.is_dir())
-    if source is not None:
-        _bind_descriptor(source, target)
-    else:
-        kernel.mount(entry.path, target, "", kernel.MS_BIND | kernel.MS_REC)
+    kernel.mount(entry.path, target, "", kernel.MS_BIND | kernel.MS_REC)
