@@ -85,9 +85,13 @@ class TrainingJobsReconciler:
         """The job is done: there is room for another."""
         self._runs.pop(job_id, None)
         task = self._tasks.pop(job_id, None)
-        if task is not None and not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("training job %d ended by a fault of ours", job_id, exc_info=error)
-        self._state.signals.notify(self.topic)
+        if task is None or task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            # Its record is as it was, so that it will be begun again: by the timer, not at once and without end.
+            logger.error("the end of training job %d could not be written down", job_id, exc_info=error)
+        else:
+            self._state.signals.notify(self.topic)
 
     def _let_wait(self, connection: Connection, job_ids: list[int]) -> None:
         now = self._state.clock.now()

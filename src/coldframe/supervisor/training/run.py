@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from coldframe.state.log_events import LogWriter
+from coldframe.state.object_writes import BucketMissing
 from coldframe.state.state import State
 from coldframe.state.training_jobs import (
     TrainingJobIsStopping,
@@ -66,19 +67,18 @@ class TrainingRun:
 
     async def run(self) -> None:
         """Take the job to its end, and say so in its record. If it is cancelled, the record stays as it is."""
+        artifacts = ""
         try:
             ending = Outcome(**self._record.outcome) if self._record.outcome else await self._attempts()
-            artifacts = await self._upload(ending) if ending.upload else ""
-            await self._log.close()
-            await self._end(ending, artifacts)
-        except LookupError:
-            logger.warning("training job %s was deleted while it ran", self._record.name)
-            ending = outcome.stopped()
+            if ending.upload:
+                artifacts = await self._upload(ending)
+        except BucketMissing as missing:
+            ending = outcome.failed(f'ClientError: The bucket "{missing}" for the artifacts does not exist')
         except Exception as error:
             logger.exception("training job %s failed by a fault of ours", self._record.name)
             ending = outcome.failed(f"InternalServerError: Coldframe could not end the job in order: {error}")
-            await self._log.close()
-            await self._end(ending, "")
+        await self._log.close()
+        await self._end(ending, artifacts)
         if ending.status != "Failed" or not self._state.config.keep_failed_job_directories:
             await asyncio.to_thread(self._directory.remove)
 
