@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from coldframe.state.key_text import AFTER_EVERY_KEY
 
-NARROWEST_SCAN = 16
+NARROWEST_SCAN = 4
 WIDEST_SCAN = 1001
 
 

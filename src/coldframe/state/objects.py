@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
+    Dialect,
     Float,
     ForeignKey,
+    Integer,
     LargeBinary,
     String,
     Table,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from coldframe.state.key_text import AFTER_EVERY_KEY, KeyText
 from coldframe.state.schema import metadata
@@ -47,11 +50,6 @@ objects = Table(
     # Last, so that a listing never reads the pages that a row's content spills into.
     Column("content", LargeBinary, nullable=True),
     sqlite_with_rowid=False,
-)
-
-LISTED = tuple(
-    objects.c[name]
-    for name in ("key", "size", "etag", "last_modified", "storage_class", "checksum_algorithm", "checksum_type")
 )
 
 
@@ -134,6 +132,13 @@ _SEGMENTS, _PARTS = (ObjectRecord.__slots__.index(name) for name in ("segments",
 _MINE = (objects.c.bucket == bindparam("in_bucket"), objects.c.key == bindparam("at_key"))
 _FIND = select(objects).where(*_MINE)
 _INSERT = insert(objects)
+_RANGE = (
+    objects.c.bucket == bindparam("in_bucket"),
+    objects.c.key >= bindparam("low"),
+    objects.c.key < bindparam("high"),
+)
+_PAGE = select(objects).where(*_RANGE).order_by(objects.c.key).limit(bindparam("count", type_=Integer))
+_SCAN = _PAGE.with_only_columns(*(objects.c[name] for name in ListedObject._fields))
 _REPLACE = update(objects).where(*_MINE).values({name: bindparam(name) for name in ObjectRecord.__slots__})
 
 
@@ -150,25 +155,38 @@ def list_objects(
 
     To go through all: call again with the last key that came, until fewer than `limit` come.
     """
-    query = select(objects).where(*key_range(bucket, prefix, after_key.encode()))
-    return [_record(row) for row in connection.execute(query.order_by(objects.c.key).limit(limit))]
+    return [_record(row) for row in connection.execute(_PAGE, _range(bucket, prefix, after_key.encode(), limit))]
 
 
 def scan_listing(connection: Connection, bucket: str, prefix: str, after: bytes, limit: int) -> list[ListedObject]:
-    """The same, as much of each object as a listing needs; `after` may be any bytes."""
-    query = select(*LISTED).where(*key_range(bucket, prefix, after)).order_by(objects.c.key).limit(limit)
-    return [ListedObject(*row) for row in connection.execute(query)]
+    """The same, as much of each object as a listing needs; `after` may be any bytes.
+
+    A listing with a delimiter may scan a thousand times for one page. So this goes straight to the driver, which takes
+    a sixth of the time that SQLAlchemy takes for so few rows.
+    """
+    compiled = _compiled_scan(connection.dialect)
+    values = compiled.construct_params(_range(bucket, prefix, after, limit))
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(compiled.string, [values[name] for name in compiled.positiontup or ()] or values)
+        return [ListedObject(bytes(row[0]).decode(), *row[1:]) for row in cursor.fetchall()]
+    finally:
+        cursor.close()
 
 
-def key_range(bucket: str, prefix: str, after: bytes) -> list[ColumnElement[bool]]:
-    """Conditions of an index range: keys that begin with `prefix` and sort after the bytes `after`."""
+def _range(bucket: str, prefix: str, after: bytes, limit: int) -> dict[str, Any]:
+    """An index range: keys that begin with `prefix` and sort after the bytes `after`."""
     start = prefix.encode()
-    conditions: list[ColumnElement[bool]] = [objects.c.bucket == bucket]
-    # The prefix itself may be a key, unless the range begins after it.
-    conditions.append(objects.c.key > after if after >= start else objects.c.key >= start)
-    if prefix:
-        conditions.append(objects.c.key < start + AFTER_EVERY_KEY)
-    return conditions
+    # The first bytes that sort after others are those with a zero behind them. The prefix itself may be a key.
+    low = max(start, after + b"\x00") if after else start
+    return {"in_bucket": bucket, "low": low, "high": start + AFTER_EVERY_KEY, "count": limit}
+
+
+@lru_cache
+def _compiled_scan(dialect: Dialect) -> SQLCompiler:
+    compiled = _SCAN.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - what a SELECT is compiled to
+    return compiled
 
 
 def bucket_has_objects(connection: Connection, bucket: str) -> bool:
