@@ -29,6 +29,14 @@ SKIPPED_SHOWN = 5
 UDACITY = "udacity"
 
 
+class Interruption(BaseException):
+    """A signal came. No Exception: boto3 would take one for a lost connection, and try again."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What was asked for on the command line."""
@@ -83,12 +91,15 @@ def _interruptible() -> Iterator[None]:
     """Ctrl-C, SIGTERM and a closed terminal all end the demo in order: what it started is stopped on the way out."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
-        raise CommandFailure("interrupted; everything that the demo started is stopped.", 128 + number)
+        raise Interruption(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     earlier = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
+    except Interruption as interruption:
+        sentence = "interrupted; everything that the demo started is stopped."
+        raise CommandFailure(sentence, 128 + interruption.number) from None
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
@@ -210,16 +221,20 @@ def _ask(workflow: "Workflow", pictures: "PictureSet", stages: "Stages", seed: i
     return answers
 
 
-def _draw_sheet(wanted: Wanted, pictures: "PictureSet", answers: "list[Answer]") -> Path:
-    from coldframe.cli.demo_contact_sheet import draw_contact_sheet
-    from coldframe.cli.demo_report import SHEET_PICTURES, by_chance, in_words
+def _draw_sheet(wanted: Wanted, pictures: "PictureSet", answers: "list[Answer]") -> None:
+    from coldframe.cli.demo_contact_sheet import Section, draw_contact_sheet
+    from coldframe.cli.demo_report import SHEET_PICTURES, SHEET_WRONG, by_chance, in_words
 
-    kind = "drawings of invented breeds" if pictures.drawn else "breeds"
-    path = wanted.output / "contact-sheet.png"
     shown = by_chance(answers, SHEET_PICTURES, wanted.seed)
+    sections = [Section(f"Right for {in_words(answers)}. Here are {len(shown)} of them, chosen by chance.", shown)]
+    wrong = [answer for answer in answers if not answer.right]
+    if wrong:
+        some = by_chance(wrong, SHEET_WRONG, wanted.seed)
+        which = "All" if len(some) == len(wrong) else f"{len(some)} of"
+        sections.append(Section(f"{which} {len(wrong)} wrong answers, besides or once more:", some))
+    kind = "invented breeds of drawn dogs" if pictures.drawn else "breeds"
     title = f"What the endpoint said: {len(pictures.breeds)} {kind}"
-    draw_contact_sheet(path, title, f"Right for {in_words(answers)}; {len(shown)} of them, chosen by chance", shown)
-    return path
+    draw_contact_sheet(wanted.output / "contact-sheet.png", title, sections)
 
 
 def _report(

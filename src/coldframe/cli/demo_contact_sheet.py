@@ -1,6 +1,7 @@
 """Draws the demo's answers on the pictures that they are about: one sheet, to be looked at."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,30 @@ CELL_PIXELS = 220
 CAPTION_PIXELS = 46
 GAP_PIXELS = 14
 COLUMNS = 6
-HEADLINE_PIXELS = 76
+ROW_PIXELS = CELL_PIXELS + CAPTION_PIXELS + GAP_PIXELS
+TITLE_PIXELS = 52
+HEADLINE_PIXELS = 28
 PAPER = (250, 249, 246)
 INK = (34, 34, 38)
+GREY = (96, 96, 102)
 RIGHT = (24, 122, 76)
 WRONG = (196, 42, 48)
 
 
-def draw_contact_sheet(path: Path, title: str, subtitle: str, answers: Sequence[Answer]) -> None:
+@dataclass(frozen=True)
+class Section:
+    """Some answers under a headline of their own."""
+
+    headline: str
+    answers: Sequence[Answer]
+
+    @property
+    def pixels(self) -> int:
+        """How high it is on the sheet."""
+        return HEADLINE_PIXELS + -(-len(self.answers) // COLUMNS) * ROW_PIXELS
+
+
+def draw_contact_sheet(path: Path, title: str, sections: Sequence[Section]) -> None:
     """Save a PNG with each picture, the answer, and whether it is right.
 
     A right answer has a tick and a plain green frame, a wrong one a cross and a broken red frame: they can be told
@@ -29,24 +46,25 @@ def draw_contact_sheet(path: Path, title: str, subtitle: str, answers: Sequence[
 
     Args:
         path: where to save it.
-        title: the headline.
-        subtitle: the line below it.
-        answers: what to show, in this order.
+        title: the sheet's headline.
+        sections: what to show, in this order.
     """
     from PIL import Image, ImageDraw
 
-    rows = -(-len(answers) // COLUMNS)
     width = COLUMNS * (CELL_PIXELS + GAP_PIXELS) + GAP_PIXELS
-    height = HEADLINE_PIXELS + rows * (CELL_PIXELS + CAPTION_PIXELS + GAP_PIXELS) + GAP_PIXELS
+    height = TITLE_PIXELS + sum(section.pixels for section in sections) + GAP_PIXELS
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     _write(draw, (GAP_PIXELS, 12), title, 26, INK)
-    _write(draw, (GAP_PIXELS, 46), subtitle, 16, (96, 96, 102))
-    for number, answer in enumerate(answers):
-        left = GAP_PIXELS + number % COLUMNS * (CELL_PIXELS + GAP_PIXELS)
-        top = HEADLINE_PIXELS + number // COLUMNS * (CELL_PIXELS + CAPTION_PIXELS + GAP_PIXELS)
-        sheet.paste(_square(answer.picture.path), (left, top))
-        _caption(draw, answer, left, top)
+    top = TITLE_PIXELS
+    for section in sections:
+        _write(draw, (GAP_PIXELS, top), section.headline, 16, GREY)
+        for number, answer in enumerate(section.answers):
+            left = GAP_PIXELS + number % COLUMNS * (CELL_PIXELS + GAP_PIXELS)
+            cell_top = top + HEADLINE_PIXELS + number // COLUMNS * ROW_PIXELS
+            sheet.paste(_square(answer.picture.path), (left, cell_top))
+            _caption(draw, answer, left, cell_top)
+        top += section.pixels
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ Thing = TypeVar("Thing")
 
 TABLE_ROWS = 16
 SHEET_PICTURES = 24
+SHEET_WRONG = 12
 
 
 def by_chance(everything: Sequence[Thing], count: int, seed: int) -> list[Thing]:
@@ -36,7 +38,9 @@ def in_words(answers: Sequence[Answer]) -> str:
 
 def table(answers: Sequence[Answer], shown: Sequence[Answer], breeds: int) -> Group:
     """Some answers one by one, then the accuracy over all."""
-    rows = Table(title=f"{len(shown)} of {len(answers)} unseen pictures, chosen by chance", title_justify="left")
+    rows = Table(
+        title=f"{len(shown)} of {len(answers)} unseen pictures, chosen by chance", title_justify="left", box=box.SIMPLE
+    )
     rows.add_column("breed")
     rows.add_column("", justify="center")
     rows.add_column("the endpoint said")
