@@ -233,6 +233,12 @@ def test_invoke_largest_body_both_ways(tmp_path: Path) -> None:
     assert ask(tmp_path, {"code/inference.py": ECHO}, body).body == body
 
 
+def test_invoke_answer_longer_than_any_that_is_sent_is_an_error(tmp_path: Path) -> None:
+    code = ECHO.replace("return data", "return b'x' * (33 * 1024 * 1024)")
+    answer = ask(tmp_path, {"code/inference.py": code}, b"")
+    assert (answer.status, answer.body) == (500, b"An answer of 34603008 bytes is too long")
+
+
 SLOW = ECHO.replace(
     "def predict_fn(data, model): return data",
     """

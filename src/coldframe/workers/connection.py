@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 """How long a model may take for one invocation; AWS's limit."""
 REMEMBERED_HEADERS = 1024
 """Header lines that are kept in their written form; most invocations of an endpoint have the same headers."""
+UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 COPIED_BODY_BYTES = 65536
 """A body up to this size is joined to its header, so that one write sends both; a longer one is not copied."""
 
@@ -145,17 +147,15 @@ class WorkerConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Settle what the server answered."""
-        try:
-            frames = self._reader.feed(data)
-        except ValueError:
-            self.close()  # the model's code wrote to our socket: nothing that follows can be trusted
-            return
         self.answered_at = self._loop.time()
-        for kind, stream, payload in frames:
-            if kind == ANSWER:
-                self._answered(stream, payload)
-            elif kind == PONG and (ping := self._pings.get(stream)) is not None and not ping.done():
-                ping.set_result(json.loads(payload))
+        try:
+            for kind, stream, payload in self._reader.feed(data):
+                if kind == ANSWER:
+                    self._answered(stream, payload)
+                elif kind == PONG and (ping := self._pings.get(stream)) is not None and not ping.done():
+                    ping.set_result(json.loads(payload))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self.close()  # the model's code wrote to our socket: nothing that follows can be trusted
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         """Tell everybody who waits."""
@@ -175,20 +175,20 @@ class WorkerConnection(asyncio.Protocol):
         self.lost.set()
 
     def _answered(self, stream: int, payload: bytes) -> None:
-        entry = self._pending.pop(stream, None)
-        if entry is None:
-            if stream in self._abandoned:
-                self._abandoned.discard(stream)
-                self.in_flight -= 1
-            return
-        self.in_flight -= 1
-        future = entry[0]
-        if future.done():  # whoever asked has gone away
+        if stream in self._abandoned:
+            self._abandoned.discard(stream)
+            self.in_flight -= 1
             return
         line_end = payload.find(b"\n")
         line = payload[:line_end]
         known = self._answer_headers.get(line) or self._read(line)
-        future.set_result(ModelAnswer(known[0], known[1], payload[line_end + 1 :]))
+        entry = self._pending.pop(stream, None)
+        if entry is None:
+            return
+        self.in_flight -= 1
+        future = entry[0]
+        if not future.done():  # else whoever asked has gone away
+            future.set_result(ModelAnswer(known[0], known[1], payload[line_end + 1 :]))
 
     def _next_stream(self) -> int:
         stream = self._stream = self._stream % LARGEST_STREAM + 1
@@ -204,8 +204,12 @@ class WorkerConnection(asyncio.Protocol):
         return line
 
     def _read(self, line: bytes) -> tuple[int, dict[str, str]]:
-        headers: dict[str, Any] = json.loads(line)
-        known = int(headers.pop("status")), headers
+        content: dict[str, Any] = json.loads(line)
+        status = int(content.pop("status"))
+        headers = {"content-type": "application/octet-stream"}
+        # A model's code chose them: what could break a line of HTTP must not pass.
+        headers.update({str(name): UNPRINTABLE.sub("?", str(value)) for name, value in content.items()})
+        known = status, headers
         if len(self._answer_headers) >= REMEMBERED_HEADERS:
             self._answer_headers.clear()
         self._answer_headers[line] = known

@@ -20,6 +20,7 @@ from coldframe.workers.messages import (
     CANCEL,
     HEADER,
     INVOKE,
+    LARGEST_PAYLOAD,
     PING,
     PONG,
     FrameReader,
@@ -32,6 +33,8 @@ RECEIVE_BYTES = 1 << 18
 SLOW_SECONDS = 0.0005
 """After an invocation that took longer, its answer leaves at once and new frames are looked for; else in groups."""
 LARGEST_GROUP_BYTES = 1 << 18
+LARGEST_ANSWER_BYTES = LARGEST_PAYLOAD // 2
+"""More than clients are given; what is even longer is not sent to the gateway at all."""
 REMEMBERED_HEADERS = 1024
 FAILURE_TOLD_SECONDS = 5.0
 """How long a server whose model did not load waits to be asked why."""
@@ -221,6 +224,8 @@ class ModelServer:
                 status, content_type, attributes, body = 499, "text/plain", "", b"cancelled"
             else:
                 status, content_type, attributes, body = self._answer(payload)
+            if len(body) > LARGEST_ANSWER_BYTES:
+                status, content_type, body = 500, "text/plain", f"An answer of {len(body)} bytes is too long".encode()
             line = self._answer_lines.get((status, content_type, attributes)) or self._written(
                 status, content_type, attributes
             )

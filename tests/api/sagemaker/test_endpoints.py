@@ -253,7 +253,15 @@ def test_update_endpoint_refuses_what_would_only_be_pretended(hosting: Hosting) 
     ):
         update = {"EndpointName": name, "EndpointConfigName": config, "DeploymentConfig": deployment}
         assert message in refusal(hosting.sagemaker.update_endpoint, **update)
+    same = {"EndpointName": name, "EndpointConfigName": config}
+    assert "already" in refusal(hosting.sagemaker.update_endpoint, **same)
     hosting.delete(name)
+
+
+def test_create_endpoint_of_more_instances_than_a_machine_takes_is_refused(hosting: Hosting) -> None:
+    config = hosting.config({"ModelName": hosting.model(), "InitialInstanceCount": 65})
+    with pytest.raises(hosting.sagemaker.exceptions.ResourceLimitExceeded, match=r"ml\.m5\.large for endpoint usage"):
+        hosting.create(config)
 
 
 def test_update_weights_and_capacities(hosting: Hosting) -> None:
@@ -314,7 +322,7 @@ def test_create_endpoint_is_in_service_soon(hosting: Hosting) -> None:
 
 
 def test_endpoint_answers_again_after_the_server_was_killed(own_hosting: Callable[..., Hosting]) -> None:
-    hosting = own_hosting()
+    hosting = own_hosting(COLDFRAME_PRELOAD_MODULES="")
     name = hosting.deploy(says("still here"), instances=2)
     url = hosting.sagemaker.describe_model(ModelName=hosting.sagemaker.list_models()["Models"][0]["ModelName"])[
         "PrimaryContainer"
@@ -340,7 +348,7 @@ def _answer(hosting: Hosting, name: str) -> bytes:
 def test_endpoint_that_was_being_created_or_deleted_comes_to_its_end_after_a_kill(
     own_hosting: Callable[..., Hosting],
 ) -> None:
-    hosting = own_hosting()
+    hosting = own_hosting(COLDFRAME_PRELOAD_MODULES="")
     leaving = hosting.deploy(ECHO)
     coming = hosting.create(hosting.config({"ModelName": hosting.model("import time; time.sleep(0.5)\n" + ECHO)}))
     hosting.sagemaker.delete_endpoint(EndpointName=leaving)

@@ -86,6 +86,15 @@ def transform_fn(model, body, content_type, accept, context):
     hosting.delete(name)
 
 
+def test_invoke_model_cannot_add_headers_of_its_own(hosting: Hosting) -> None:
+    code = ECHO.replace("return prediction", "return prediction, 'text/plain\\r\\nSet-Cookie: mine\\r\\nX-Café: é'")
+    name = hosting.deploy(code)
+    answer = hosting.runtime.invoke_endpoint(EndpointName=name, Body=b"x", ContentType="application/x-bytes")
+    assert answer["ContentType"] == "text/plain??Set-Cookie: mine??X-Caf?: ?"
+    assert "set-cookie" not in answer["ResponseMetadata"]["HTTPHeaders"]
+    hosting.delete(name)
+
+
 def test_invoke_missing_endpoint_is_refused(hosting: Hosting) -> None:
     error = hosting.refusal("no-such-endpoint")
     assert error["Error"] == {

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from coldframe.arns import Scope
 from coldframe.errors import ValidationException
 from coldframe.services.sagemaker.endpoint_configs import endpoint_config_arn, endpoint_config_missing
+from coldframe.services.sagemaker.errors import ResourceLimitExceeded
 from coldframe.services.sagemaker.model_data import check_model_data
 from coldframe.services.sagemaker.models import model_arn, model_missing
 from coldframe.state.endpoint_configs import find_endpoint_config
@@ -17,6 +18,8 @@ from coldframe.state.models import find_model
 
 STARTUP_TIMEOUT_SECONDS = 240
 """AWS's default: a container must answer its ping within four minutes."""
+MOST_INSTANCES = 64
+"""Of one endpoint. Each is a process of this machine with a model of its own."""
 DOWNLOAD_TIMEOUT_SECONDS = 3600
 """The most that ModelDataDownloadTimeoutInSeconds may say."""
 
@@ -32,6 +35,7 @@ def plan_deployment(
     if config is None:
         raise endpoint_config_missing(endpoint_config_arn({"EndpointConfigName": config_name}, scope))
     variants = [_plan_variant(connection, variant, config.definition, scope) for variant in config.variants]
+    _check_count(variants)
     return Deployment(deployment_id, config_name, tuple(variants), now)
 
 
@@ -56,6 +60,7 @@ def change_variants(current: Deployment, wanted: Sequence[dict[str, Any]]) -> De
     if missing:
         raise ValidationException(message=f"The endpoint has no variant {missing[0]}.")
     variants = tuple(_change(variant, changes.get(variant.name, {})) for variant in current.variants)
+    _check_count(variants)
     if sum(variant.weight for variant in variants) <= 0:
         raise ValidationException(message="At least one variant must have a weight above 0.")
     return replace(current, variants=variants)
@@ -68,6 +73,16 @@ def _change(variant: VariantPlan, change: dict[str, Any]) -> VariantPlan:
     if count < 1:
         raise ValidationException(message=f"The DesiredInstanceCount of variant {variant.name} must be at least 1.")
     return replace(variant, weight=change.get("DesiredWeight", variant.weight), instance_count=count)
+
+
+def _check_count(variants: Sequence[VariantPlan]) -> None:
+    wanted = sum(variant.instance_count for variant in variants)
+    if wanted > MOST_INSTANCES:
+        raise ResourceLimitExceeded(
+            message=f"The account-level service limit '{variants[0].instance_type} for endpoint usage' is "
+            f"{MOST_INSTANCES} Instances, with current utilization of 0 Instances and a request delta of {wanted} "
+            "Instances."
+        )
 
 
 def _plan_variant(

@@ -101,6 +101,8 @@ async def update_endpoint(call: AllowedCall, state: State) -> Parameters:
 
     def write(connection: Connection) -> None:
         record = _to_be_changed(connection, given["EndpointName"], arn)
+        if record.in_service().config_name == given["EndpointConfigName"]:
+            raise ValidationException(message=f'Endpoint "{arn}" has this endpoint configuration already.')
         pending = plan_deployment(connection, given["EndpointConfigName"], call.scope, deployment_id, now)
         if given.get("RetainAllVariantProperties"):
             excluded = {one["VariantPropertyType"] for one in given.get("ExcludeRetainedVariantProperties", [])}

@@ -69,12 +69,11 @@ class Slot:
             reason = await instance.wait_for_end()
         except StartFailedError as error:
             reason = str(error)
-            self._failed_starts += not error.blameless
-            if not self.was_well and (error.final or self._failed_starts >= FIRST_STARTS):
-                fleet.fail(self.variant, reason)
-        except Exception as error:
+            self._failed(reason, counts=not error.blameless, final=error.final)
+        except Exception as error:  # a full disk, for example: told like any other cause, and tried again
             logger.exception("instance %s of endpoint %s failed", instance.id, fleet.endpoint_name)
             reason = f"{type(error).__name__}: {error}"
+            self._failed(reason, counts=True, final=False)
         finally:
             was_well, self.is_well = self.is_well, False
             if was_well:
@@ -84,6 +83,11 @@ class Slot:
         if not self._ending:
             logger.warning("instance %s of endpoint %s ended: %s", instance.id, fleet.endpoint_name, reason)
         return clock.monotonic() - well_since if was_well else 0.0
+
+    def _failed(self, reason: str, *, counts: bool, final: bool) -> None:
+        self._failed_starts += counts
+        if not self.was_well and (final or self._failed_starts >= FIRST_STARTS):
+            self._fleet.fail(self.variant, reason)
 
 
 class Fleet:
@@ -128,6 +132,7 @@ class Fleet:
     def want(self, deployment: Deployment) -> None:
         """Have as many instances as this says from now on; weights take effect at the next `serving`."""
         self.deployment = deployment
+        self.failure = ""
         for variant in deployment.variants:
             slots = self._slots.setdefault(variant.name, [])
             while len(slots) < variant.instance_count:

@@ -109,14 +109,14 @@ class ModelCache:
             await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
 
     async def _copy(self, source: ModelSource, records: list[ObjectRecord], content: Path) -> None:
-        """Files of objects as they are; copies, since what lies here must not lead back to the stored bytes."""
+        """Files of objects as they are; large ones are links to the stored bytes, which copy-on-write keeps whole."""
         for record in records:
             name = record.key[len(source.key) :] if source.is_prefix else record.key.rpartition("/")[2]
             if not name or any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
                 raise ModelDataError(f"The object {record.uri} cannot be a file below /opt/ml/model.")
             path = content / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            await materialize(self._state, record, path, copy=True)
+            await materialize(self._state, record, path)
 
 
 def _digest(source: ModelSource | None, records: list[ObjectRecord]) -> str:

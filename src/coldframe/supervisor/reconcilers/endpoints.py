@@ -51,7 +51,7 @@ class EndpointsReconciler:
 
     async def reconcile(self) -> None:
         """Begin what is wanted and does not run, end what runs and is not wanted."""
-        records = self._state.database.read(all_endpoints)
+        records = await self._state.database.read_in_thread(all_endpoints)
         for record in records:
             try:
                 await self._look_after(record)
