@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 Announce = Callable[[ServerFile], None]
 
+GARBAGE_THRESHOLDS = (10_000, 10, 20)
+"""A request makes some hundred objects, none of them in a cycle: looking for cycles after every 700 finds nothing."""
+
 log = logging.getLogger("coldframe")
 
 
@@ -96,6 +99,7 @@ async def _work(config: Config, state: State, router: Router, answering: asyncio
         await asyncio.to_thread(router.warm, list(CATALOG))
         gc.collect()
         gc.freeze()  # what is loaded stays: no later collection needs to look at it
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         await stopped
     finally:
         await supervisor.stop()

@@ -153,8 +153,11 @@ class Connection(HttpToolsProtocol):
         if self.heard_at > since:
             return False
         cycle = self.cycle
-        body_pending = cycle is not None and not cycle.response_complete and cycle.more_body
-        return cycle is None or self._headers_pending or (body_pending and not self.flow.read_paused)
+        if cycle is None:
+            return True
+        if cycle.response_complete:
+            return self._headers_pending
+        return cycle.more_body and not self.flow.read_paused
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """A client has come."""
