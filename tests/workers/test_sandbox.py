@@ -1,0 +1,41 @@
+"""Finding out what this machine lets workers be kept apart with."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from coldframe.workers.sandbox import Capability, probe_isolation, try_sandbox
+
+NAMES = [
+    *("user namespace", "mount namespace", "pid namespace", "network namespace", "overlay", "whole sandbox"),
+    *("memory control group", "process control group"),
+]
+
+
+def test_probe_isolation_tells_why_not() -> None:
+    capabilities = probe_isolation()
+    assert [capability.name for capability in capabilities] == NAMES
+    assert all(capability.available != bool(capability.reason) for capability in capabilities)
+
+
+def test_probe_isolation_leaves_nothing_behind(tmp_path: Path) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    probe_isolation()
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    assert not list(Path("/tmp").glob("coldframe-trial-*"))
+
+
+def test_probe_isolation_where_namespaces_are_refused() -> None:
+    """In a user namespace that allows no further ones, as in many containers, nothing works, and that is what is said."""
+    if not try_sandbox()[0]:
+        return
+    command = [
+        *("unshare", "-Ur", "sh", "-c"),
+        f"echo 0 > /proc/sys/user/max_user_namespaces && exec {sys.executable} -m coldframe.workers.sandbox",
+    ]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = {content["name"]: Capability(**content) for content in json.loads(finished.stdout)}
+    for name in NAMES[:6]:
+        assert not told[name].available
+        assert "No space left on device" in told[name].reason  # the kernel's word for a limit that is reached
