@@ -63,7 +63,7 @@ def list_page(
         if page.truncated or len(batch) < width:
             return page
         after = page.next_after
-        # Where prefixes hold many keys, most of a wide scan is thrown away; where they hold few, a narrow one asks often.
+        # Where prefixes hold many keys, most of a wide scan is thrown away; where few, a narrow one asks often.
         width = max(NARROWEST_SCAN, width // 4) if rolled_up > width // 2 else min(width * 2, WIDEST_SCAN)
 
 

@@ -34,7 +34,8 @@ def training_job_arn(parameters: Parameters, scope: Scope) -> str:
     resource=training_job_arn,
     partial="One instance per job; File and FastFile input from S3 prefixes and manifests. Spot, warm pools, VPC, "
     "debugger and profiler settings are recorded and shown, and the job's log says that they are not carried out. "
-    "Pipe mode, several instances, file systems, augmented manifests, marketplace algorithms and serverless jobs are refused.",
+    "Pipe mode, several instances, file systems, augmented manifests, marketplace algorithms and serverless jobs "
+    "are refused.",
 )
 async def create_training_job(call: AllowedCall, state: State) -> Parameters:
     """Write down a training job that is wanted."""
