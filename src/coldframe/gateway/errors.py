@@ -3,11 +3,11 @@
 from coldframe.errors import AwsError
 
 
-class UnknownService(AwsError):
-    """AWS has no service that is called {service}, or Coldframe's botocore is too old to know it."""
+class ServiceNotImplemented(AwsError):
+    """Coldframe does not implement the service {service}. docs/compatibility.md lists those that it has."""
 
-    code = "UnknownServiceException"
-    status = 404
+    code = "NotImplemented"
+    status = 501
 
 
 class UnroutedRequest(AwsError):

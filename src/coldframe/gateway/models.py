@@ -1,10 +1,7 @@
 """botocore's service models, loaded when first asked for: the one source of shapes, names and limits."""
 
-from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
-
-from coldframe.gateway.errors import UnknownService
 
 
 class Models:
@@ -14,23 +11,12 @@ class Models:
         # Only the models that came with botocore: what lies in someone's ~/.aws/models must not change the server.
         self._loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
         self._services: dict[str, ServiceModel] = {}
-        self._names: frozenset[str] = frozenset()
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Botocore's names of all AWS services."""
-        if not self._names:
-            self._names = frozenset(self._loader.list_available_services("service-2"))
-        return self._names
 
     def service(self, name: str) -> ServiceModel:
-        """The model of a service, by botocore's name; UnknownService if there is none."""
+        """The model of a service, by botocore's name."""
         found = self._services.get(name)
         if found is None:
-            try:
-                description = self._loader.load_service_model(name, "service-2")
-            except (DataNotFoundError, UnknownServiceError) as error:
-                raise UnknownService(service=name) from error
+            description = self._loader.load_service_model(name, "service-2")
             found = self._services.setdefault(name, ServiceModel(description, name))
         return found
 

@@ -10,7 +10,7 @@ from coldframe.gateway.errors import (
     MalformedInput,
     MethodNotAllowed,
     MissingAction,
-    UnknownService,
+    ServiceNotImplemented,
     UnroutedRequest,
 )
 from coldframe.gateway.models import Models
@@ -114,11 +114,9 @@ class Router:
     def _names(self, signing_name: str) -> tuple[str, ...]:
         """The services that a signature's scope can mean. None is loaded before it is needed."""
         names = SIGNING_NAMES.get(signing_name)
-        if names is not None:
-            return names
-        if signing_name not in self._models.names:
-            raise UnknownService(service=signing_name)
-        return (signing_name,)
+        if names is None:
+            raise ServiceNotImplemented(service=signing_name)
+        return names
 
     async def _unsigned_service(self, request: Request) -> str:
         """Whose a request is that neither its signature nor its host tells: a form's, by its version; else S3's."""
@@ -129,7 +127,7 @@ class Router:
                 return "monitoring" if service == "cloudwatch" else service
         target = request.headers.get("x-amz-target")
         if target is not None:
-            return _TARGETS.get(target.rpartition(".")[0], "")
+            return _TARGETS.get(target.rpartition(".")[0], target)
         if request.method == "POST" and request.raw_path.startswith("/endpoints/"):
             return "sagemaker"  # S3 has no such request: its POSTs have a query string
         return "s3"

@@ -10,7 +10,8 @@ from coldframe.gateway.protocols.rpc_cbor import cbor_error
 from coldframe.gateway.protocols.s3_xml import s3_error
 from coldframe.gateway.service_names import FORM_CONTENT_TYPE, read_host, signing_name_of
 
-_FORM_SERVICES = {"sts", "iam", "monitoring", "autoscaling", "rds", "sns", "elasticloadbalancing"}
+_XML_SERVICES = {"sts", "iam", "monitoring", "cloudfront", "route53"}
+"""Services whose requests do not always look like those of services that answer in XML, though they are."""
 
 
 def unrouted_error(request: Request, error: AwsError) -> WireAnswer:
@@ -25,7 +26,7 @@ def unrouted_error(request: Request, error: AwsError) -> WireAnswer:
     elif named == "ec2":
         body = ec2_error_document(error.code_on_the_wire(), error.message, request.request_id)
         answer = WireAnswer(error.status, xml_headers(request.request_id), body)
-    elif named in _FORM_SERVICES or (named is None and content_type.startswith(FORM_CONTENT_TYPE)):
+    elif named in _XML_SERVICES or content_type.startswith(FORM_CONTENT_TYPE):
         body = query_error_document("Sender", error.code_on_the_wire(), error.message, "", request.request_id)
         answer = WireAnswer(error.status, xml_headers(request.request_id), body)
     elif named in {"s3", "s3express"} or (named is None and not content_type.startswith("application/json")):

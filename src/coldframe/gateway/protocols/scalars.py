@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -168,13 +169,19 @@ def timestamp_to_text(value: Any, style: str, *, always_milliseconds: bool = Fal
     if isinstance(value, str):
         return value
     if style == "rfc822":
-        return formatdate(int(seconds_of(value) // 1), usegmt=True)
+        return _http_date(int(seconds_of(value) // 1))
     if style == "unixtimestamp":
         return repr(number_of_timestamp(value))
     moment = value.astimezone(UTC) if isinstance(value, datetime) else timestamp_from_number(value)
+    written = moment.replace(microsecond=0, tzinfo=None).isoformat()
     if always_milliseconds or moment.microsecond:
-        return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}Z"
+        return f"{written}.{moment.microsecond // 1000:03d}Z"
+    return f"{written}Z"
+
+
+@lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)  # some microseconds, which a much asked object need not cost each time
 
 
 def number_of_timestamp(value: Any) -> float:
