@@ -28,6 +28,8 @@ STALL_SECONDS = 60.0
 """How long a client may be silent in the middle of a request."""
 SHUTDOWN_SECONDS = 10
 """How long open requests may go on after the server was told to stop."""
+SMALL_BODY_BYTES = 64 * 1024
+"""A body up to this length is waited for before its request is answered; that spares small requests a stream."""
 DRAIN_BYTES = 1024 * 1024
 """An unread body up to this length is read away before the answer, so that the connection can be used again."""
 DRAIN_SECONDS = 2.0
@@ -113,13 +115,13 @@ class Server:
         await serving
 
     async def _close_stalled(self) -> None:
-        """Close connections whose client stopped in the middle of a request, every now and then."""
+        """Close connections whose client stopped in the middle of a request, or sends no more, every now and then."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._stall_seconds / 4)
             for connection in list(self._uvicorn.server_state.connections):
-                if isinstance(connection, Connection) and connection.stalled(loop.time() - self._stall_seconds):
-                    connection.transport.abort()
+                if isinstance(connection, Connection):
+                    connection.close_if_silent(loop.time(), self._stall_seconds)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -144,20 +146,25 @@ class Connection(HttpToolsProtocol):
     """
 
     heard_at = 0.0
+    """When the client last sent something, or was last answered, by the loop's clock."""
     fields: dict[str, str]
     _headers_pending = False
     _header_bytes = 0
+    _before: RequestResponseCycle | None = None
+    """The request before this one, whose answer must go first."""
 
-    def stalled(self, since: float) -> bool:
-        """Whether the client owes us the rest of a request and has been silent since then (by the loop's clock)."""
-        if self.heard_at > since:
-            return False
-        cycle = self.cycle
-        if cycle is None:
-            return True
-        if cycle.response_complete:
-            return self._headers_pending
-        return cycle.more_body and not self.flow.read_paused
+    def close_if_silent(self, now: float, stall_seconds: float) -> None:
+        """Close if the client has owed us the rest of a request for so long, or has been idle since its last one."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        silent_seconds = now - self.heard_at
+        if cycle is None or (cycle.response_complete and self._headers_pending):
+            overdue = silent_seconds > stall_seconds
+        elif cycle.response_complete:
+            overdue = silent_seconds > KEEP_ALIVE_SECONDS
+        else:
+            overdue = silent_seconds > stall_seconds and cycle.more_body and not self.flow.read_paused
+        if overdue:
+            self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """A client has come."""
@@ -190,21 +197,54 @@ class Connection(HttpToolsProtocol):
         fields[field] = f"{fields[field]},{text}" if field in fields else text
 
     def on_headers_complete(self) -> None:
-        """The headers are complete: begin to answer, or wait until the requests before it are answered."""
+        """The headers are complete: begin to answer, unless the body is so small that it can be waited for."""
         self._headers_pending = False
         parser = self.parser
         url = self.url
         if not url.startswith(b"/"):  # an absolute URL, or no URL at all, which raises
             parsed = httptools.parse_url(url)
             url = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
-        before = self.cycle
-        application = cast("Any", self.app)  # uvicorn, which would call it with ASGI's arguments, only passes it on
+        self._before = self.cycle
         self.cycle = exchange = Exchange(self, parser.get_method().decode("ascii"), url.decode("ascii"))
+        if exchange.small_content is None:
+            self._begin(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        exchange = cast("Exchange", self.cycle)
+        if exchange.small_content is None:
+            super().on_body(body)
+        else:
+            exchange.small_content += body
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        exchange = cast("Exchange", self.cycle)
+        if exchange.small_content is None:
+            super().on_message_complete()
+        else:
+            exchange.more_body = False
+            self._begin(exchange)
+
+    def _begin(self, exchange: "Exchange") -> None:
+        """Begin to answer, or wait until the requests before it are answered."""
+        application = cast("Any", self.app)  # uvicorn, which would call it with ASGI's arguments, only passes it on
+        before, self._before = self._before, None
         if before is None or before.response_complete:
             self._start_asgi_task(exchange, application)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, application))
+
+    def on_response_complete(self) -> None:
+        """A request is answered: turn to the next one, if it has come already."""
+        self.heard_at = self.loop.time()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                exchange, application = self.pipeline.pop()
+                self._start_asgi_task(exchange, application)
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks for a bool: keep the transport?
         """The client will send no more; what it asked for completely it can still have."""
@@ -237,6 +277,7 @@ class Exchange(RequestResponseCycle):
         self.target = target
         self.method = method
         self.client_address = connection.client[0] if connection.client else ""
+        self.small_content = _nothing_yet(self.fields)
         super().__init__(
             scope=cast("Any", {"method": method}),  # all of it that uvicorn's send looks at
             transport=connection.transport,
@@ -285,6 +326,14 @@ class Exchange(RequestResponseCycle):
         self.on_response()
 
 
+def _nothing_yet(fields: dict[str, str]) -> bytes | None:
+    """Where to gather a body that is waited for; None for one that is read as a stream."""
+    length = fields.get("content-length")
+    if "expect" in fields or "transfer-encoding" in fields or (length is not None and int(length) > SMALL_BODY_BYTES):
+        return None
+    return b""
+
+
 def _nothing() -> None:
     """In place of a callback that holds its connection in memory."""
 
@@ -320,13 +369,13 @@ class Application:
     def _request(self, exchange: Exchange) -> Request:
         headers = exchange.fields
         length = headers.get("content-length")
-        if length is not None:
-            body: RawBody | BytesBody = RawBody(exchange.receive, int(length))
-        elif "transfer-encoding" in headers:
-            body = RawBody(exchange.receive, None)
+        body: RawBody | BytesBody
+        if exchange.small_content is None:
+            body = RawBody(exchange.receive, None if length is None else int(length))
         else:
-            body = BytesBody(b"")
-            body.length = None
+            body = BytesBody(exchange.small_content)
+            if length is None:
+                body.length = None
         path, _, query = exchange.target.partition("?")
         return Request(
             exchange.method,
