@@ -104,6 +104,10 @@ class Training:
                 page = self.logs.get_log_events(**arguments, nextToken=page["nextForwardToken"])
         return lines
 
+    def printed(self, name: str) -> list[str]:
+        """What the job itself wrote, without what Coldframe says of it."""
+        return [line for line in self.log(name) if not line.startswith("Coldframe: ")]
+
     def wait_for_line(self, name: str, line: str, timeout_seconds: float = 30.0) -> None:
         """Wait until a line is in the job's log."""
         wait_until(lambda: line in self.log(name), timeout_seconds, lambda: f"{line!r} in {self.log(name)[-20:]}")

@@ -201,7 +201,7 @@ threading.Thread(target=late).start()
 """
     name = unique_name("threads")
     assert training.run(name, script)["TrainingJobStatus"] == "Completed"
-    assert training.log(name) == ["thread still here", "exit still here"]
+    assert training.printed(name) == ["thread still here", "exit still here"]
 
 
 PACKAGE = "import os, sys\nprint('ran', *sys.argv[1:], os.environ['SM_CURRENT_HOST'])"
@@ -221,7 +221,7 @@ def test_training_program_that_is_no_script(
     source = training.put_source(files)
     described = training.run(name, source=source, HyperParameters={"sagemaker_program": program, "epochs": "3"})
     assert described["TrainingJobStatus"] == "Completed", (described.get("FailureReason"), training.log(name))
-    assert training.log(name) == ["ran --epochs 3 algo-1"]
+    assert training.printed(name) == ["ran --epochs 3 algo-1"]
 
 
 def test_create_training_job_with_a_command(training: Training, unique_name: Name) -> None:
@@ -234,7 +234,7 @@ def test_create_training_job_with_a_command(training: Training, unique_name: Nam
     training.sagemaker.create_training_job(**request)
     described = training.wait(request["TrainingJobName"])
     assert described["FailureReason"].endswith(", exit code: 3")
-    assert training.log(request["TrainingJobName"]) == ['{"epochs": "3"}']
+    assert training.printed(request["TrainingJobName"]) == ['{"epochs": "3"}']
 
 
 def test_create_training_job_with_a_name_in_use(training: Training, unique_name: Name) -> None:

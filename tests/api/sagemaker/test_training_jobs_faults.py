@@ -50,7 +50,7 @@ train()
     assert "ModelArtifacts" not in described
     files = training.unpack(f"s3://{training.bucket}/output/{name}/output/output.tar.gz")
     assert files.keys() == {"x", "failure"}
-    log = training.log(name)
+    log = training.printed(name)
     assert log[:2] == ["begun", "Traceback (most recent call last):"]
     assert log[2].endswith('train.py", line 6, in <module>')  # from the script's own first line on
     assert log[-1] == "ValueError: no such breed"
@@ -107,6 +107,37 @@ def test_source_that_is_no_archive(training: Training, unique_name: Name) -> Non
     assert statuses(described) == ["Starting", "Failed"]
 
 
+def test_links_in_the_place_of_folders_lead_nowhere(training: Training, unique_name: Name) -> None:
+    """They would lead to files of the host that the script never saw."""
+    name = unique_name("links")
+    script = """
+import os
+os.chdir("..")
+os.makedirs("output/data/deep")
+os.mkfifo("output/data/pipe")
+os.symlink("/etc/hostname", "output/data/absolute")
+os.symlink("../../../../../../etc/hostname", "output/data/deep/relative")
+os.symlink("deep", "output/data/inside")
+os.rmdir("model")
+os.symlink("/etc", "model")
+os.rmdir("checkpoints")
+os.symlink("/etc", "checkpoints")
+os.symlink("/etc/hostname", "output/failure")
+raise SystemExit(1)
+"""
+    checkpoints = {"S3Uri": f"s3://{training.bucket}/{name}/checkpoints"}
+    described = training.run(name, script, CheckpointConfig=checkpoints)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert described["FailureReason"] == "AlgorithmError: See the job's log for the cause, exit code: 1"
+    assert training.keys(f"output/{name}/") == [f"output/{name}/output/output.tar.gz"]
+    assert training.keys(f"{name}/") == []
+    body = training.s3.get_object(Bucket=training.bucket, Key=f"output/{name}/output/output.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        assert tar.getnames() == ["deep", "inside"]
+    for left_out in ("pipe", "absolute", "deep/relative"):
+        assert any(line.startswith(f"Coldframe: {left_out} was not uploaded") for line in training.log(name))
+
+
 def test_input_keys_that_are_no_file_names(training: Training, unique_name: Name) -> None:
     prefix = unique_name("keys")
     training.s3.put_object(Bucket=training.bucket, Key=f"{prefix}/../../../escaped", Body=b"x")
@@ -137,7 +168,7 @@ sys.stdout.flush()
 """
     name = unique_name("binary")
     assert training.run(name, script)["TrainingJobStatus"] == "Completed"
-    log = training.log(name)
+    log = training.printed(name)
     assert "binary" in log[0]
     assert log[1] == "no line end"
 
@@ -145,7 +176,7 @@ sys.stdout.flush()
 def test_one_very_long_line(training: Training, unique_name: Name) -> None:
     name = unique_name("long")
     assert training.run(name, "print('x' * 1_000_000)\nprint('end')")["TrainingJobStatus"] == "Completed"
-    log = training.log(name)
+    log = training.printed(name)
     assert "".join(log[:-1]) == "x" * 1_000_000
     assert max(len(line) for line in log) <= 256 * 1024
     assert log[-1] == "end"
@@ -164,7 +195,7 @@ def test_many_lines_none_lost(training: Training, unique_name: Name) -> None:
         slowest = max(slowest, time.monotonic() - moment)
     described = training.wait(name)
     assert described["FinalMetricDataList"][0]["Value"] == (count - 1) / 10
-    assert training.log(name) == [f"line {i} loss: {i / 10}" for i in range(count)]
+    assert training.printed(name) == [f"line {i} loss: {i / 10}" for i in range(count)]
     assert slowest < 1.0, "the server was held up"
 
 
@@ -282,7 +313,7 @@ def test_kill_9_of_the_server_during_jobs(own_server: Any) -> None:
     assert described["FailureReason"].startswith("InternalServerError: Coldframe was stopped while the job ran.")
     assert training.wait("waiting")["TrainingJobStatus"] == "Completed"
     assert training.log("waiting")[-1] == "my turn"
-    assert training.log("plain")[0] == "begun"
+    assert training.printed("plain")[0] == "begun"
 
     again = """
 import os, time

@@ -36,19 +36,24 @@ class Artifacts:
         Args:
             model_always: makes a model.tar.gz even of an empty folder, as for every job that succeeded.
         """
-        model, output = self._directory.ml / "model", self._directory.ml / "output"
-        failure = output / "failure"
+        model, output = self._contents("model"), self._contents("output/data")
+        if (folder := self._directory.folder("output")) is not None and _is_file(folder / "failure"):
+            output.append(folder / "failure")
         uri = ""
         if self._compressed:
-            if model_always or any(model.iterdir()):
-                uri = await self._upload_archive("model.tar.gz", [model])
-            if any((output / "data").iterdir()) or failure.is_file():
-                await self._upload_archive("output.tar.gz", [output / "data", failure])
+            if model_always or model:
+                uri = await self._upload_archive("model.tar.gz", model)
+            if output:
+                await self._upload_archive("output.tar.gz", output)
         else:
-            await self._upload_files(output / "data", "data")
-            if await self._upload_files(model, "model") or model_always:
+            await self._upload_files("output/data", "data")
+            if await self._upload_files("model", "model") or model_always:
                 uri = f"s3://{self._bucket}/{self._prefix}/model/"
         return uri
+
+    def _contents(self, name: str) -> list[Path]:
+        folder = self._directory.folder(name)
+        return [] if folder is None else sorted(folder.iterdir())
 
     async def _upload_archive(self, name: str, sources: list[Path]) -> str:
         path = self._directory.archives / name
@@ -57,24 +62,23 @@ class Artifacts:
         await store_file(self._state, self._bucket, key, path, content_type="application/x-tar")
         return f"s3://{self._bucket}/{key}"
 
-    async def _upload_files(self, folder: Path, name: str) -> int:
+    async def _upload_files(self, source: str, name: str) -> int:
         """Upload each file of a folder as it is; returns how many."""
-        files = await asyncio.to_thread(lambda: [path for path in files_below(folder) if not path.is_symlink()])
+        folder = self._directory.folder(source)
+        if folder is None:
+            return 0
+        files = await asyncio.to_thread(lambda: list(files_below(folder)))
         for path in files:
             key = f"{self._prefix}/{name}/{path.relative_to(folder).as_posix()}"
             await store_file(self._state, self._bucket, key, path)
         return len(files)
 
     def _pack(self, archive: Path, sources: list[Path]) -> None:
-        """Make a .tar.gz of the content of folders, and of files."""
+        """Make a .tar.gz of files and folders."""
         archive.unlink(missing_ok=True)
         with tarfile.open(archive, "w:gz", compresslevel=COMPRESSION_LEVEL) as tar:
             for source in sources:
-                if source.is_dir():
-                    for path in sorted(source.iterdir()):
-                        tar.add(path, path.name, filter=self._filtered)
-                elif source.is_file() and not source.is_symlink():
-                    tar.add(source, source.name, filter=self._filtered)
+                tar.add(source, source.name, filter=self._filtered)
 
     def _filtered(self, member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         """A member without its owner; nothing for what must not be in an archive that others unpack."""
@@ -89,12 +93,20 @@ class Artifacts:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every regular file below a folder, and every link that stands for one."""
+    """Every file below a folder; links are no files."""
     for parent, _, names in os.walk(folder):
         for name in sorted(names):
             path = Path(parent, name)
-            if path.is_symlink() or stat.S_ISREG(path.lstat().st_mode):
+            if _is_file(path):
                 yield path
+
+
+def _is_file(path: Path) -> bool:
+    """Whether this is a file itself, not a link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _stays_inside(member: tarfile.TarInfo) -> bool:

@@ -35,9 +35,17 @@ class JobDirectory:
         """What is to be uploaded."""
         return self.path / "archives"
 
-    def of_worker(self, path: str) -> Path:
-        """Where a path below /opt/ml, as the worker sees it, is on the host."""
-        return self.ml / path.removeprefix("/opt/ml/")
+    def folder(self, name: str) -> Path | None:
+        """A folder of the worker's, such as `output/data`; nothing if the script took it away.
+
+        Nothing either if it put a link in its place: that would lead to files of the host that the worker never saw.
+        """
+        path = self.ml
+        for part in name.split("/"):
+            path /= part
+            if path.is_symlink() or not path.is_dir():
+                return None
+        return path
 
     def prepare(self) -> None:
         """Make it anew, empty."""

@@ -12,6 +12,8 @@ def not_carried_out(request: dict[str, Any]) -> list[str]:
     ]
     if request["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
         sentences.append("KeepAlivePeriodInSeconds is recorded but not carried out: every job starts warm already.")
+    if request["StoppingCondition"].get("MaxPendingTimeInSeconds"):
+        sentences.append("MaxPendingTimeInSeconds is recorded but not carried out: jobs wait until there is room.")
     if any("ShuffleConfig" in channel for channel in request.get("InputDataConfig", [])):
         sentences.append("ShuffleConfig is recorded but not carried out: files keep their order.")
     if request["OutputDataConfig"].get("KmsKeyId") or request["ResourceConfig"].get("VolumeKmsKeyId"):

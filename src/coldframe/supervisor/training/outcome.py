@@ -58,8 +58,8 @@ def failed_here(reason: str) -> Outcome:
     return replace(failed(f"InternalServerError: {reason}"), may_be_retried=True)
 
 
-def failed_program(exit_: WorkerExit, failure: Path, memory_bytes: int) -> Outcome:
-    """The program failed: says how, with what it wrote to /opt/ml/output/failure."""
+def failed_program(exit_: WorkerExit, output: Path | None, memory_bytes: int) -> Outcome:
+    """The program failed: says how, with what it wrote to the file `failure` in its output folder."""
     code = exit_.exit_code if exit_.exit_code is not None else 128 + (exit_.signal or 0)
     if exit_.out_of_memory:
         why = (
@@ -67,7 +67,9 @@ def failed_program(exit_: WorkerExit, failure: Path, memory_bytes: int) -> Outco
             "smaller batch, or let jobs have more (COLDFRAME_WORKER_MEMORY_BYTES)"
         )
     else:
-        why = _failure_text(failure) or (f"Ended by signal {exit_.signal}" if exit_.signal else SEE_LOG)
+        why = (_failure_text(output / "failure") if output else "") or (
+            f"Ended by signal {exit_.signal}" if exit_.signal else SEE_LOG
+        )
     end = f", exit code: {code}"
     return failed(f"AlgorithmError: {why}"[: LONGEST_REASON - len(end)] + end, upload=True)
 

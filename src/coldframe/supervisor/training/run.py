@@ -72,6 +72,10 @@ class TrainingRun:
             ending = Outcome(**self._record.outcome) if self._record.outcome else await self._attempts()
             if ending.upload:
                 artifacts = await self._upload(ending)
+        except asyncio.CancelledError:
+            self._say("Coldframe is stopped while the job runs.")
+            await self._log.close()
+            raise
         except BucketMissing as missing:
             ending = outcome.failed(f'ClientError: The bucket "{missing}" for the artifacts does not exist')
         except Exception as error:
@@ -122,15 +126,17 @@ class TrainingRun:
             return outcome.failed_here("the process that the job ran in was lost")
         if exit_.succeeded:
             return outcome.completed()
-        return outcome.failed_program(exit_, self._directory.ml / "output" / "failure", memory_bytes)
+        return outcome.failed_program(exit_, self._directory.folder("output"), memory_bytes)
 
     async def _download(self) -> list[Bind]:
         """Make ready what the job reads. Only File mode has a stage of its own, as on AWS."""
+        described = self._runner.describe()
+        self._say(f"{self._record.request['AlgorithmSpecification']['TrainingImage']} stands for {_listed(described)}.")
         for sentence in not_carried_out(self._record.request):
             self._say(sentence)
         if any(input_mode(channel, self._record) == "File" for channel in channels_of(self._record)):
             await self._advance("Downloading", "Downloading input data", **self._beginning())
-        isolated = self._runner.describe().get("isolation") == "namespaces"
+        isolated = described.get("isolation") == "namespaces"
         inputs = Inputs(self._state, self._record, self._directory, isolated=isolated)
         binds, said = await inputs.fetch(self._checkpoints)
         for sentence in said:
@@ -238,3 +244,10 @@ class TrainingRun:
 
     def _say(self, sentence: str) -> None:
         self._log.append(f"Coldframe: {sentence}", self._state.clock.now())
+
+
+def _listed(described: dict[str, str]) -> str:
+    """What a runner's workers have, in a line: `python 3.11.7, torch 2.13.0`."""
+    return ", ".join(
+        f"{name} {value}" for name, value in described.items() if name not in ("interpreter", "isolation_lack")
+    )
