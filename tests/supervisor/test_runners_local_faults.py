@@ -51,7 +51,7 @@ def processes_with(mark: str) -> list[int]:
 
 
 def children_of(parent: int, name: str) -> list[int]:
-    listing = subprocess.run(["ps", "--no-headers", "-o", "pid,comm", "--ppid", str(parent)], capture_output=True)
+    listing = subprocess.run(["ps", "h", "-o", "pid,comm", "--ppid", str(parent)], capture_output=True, check=False)
     return [int(line.split()[0]) for line in listing.stdout.decode().splitlines() if line.split()[1].startswith(name)]
 
 
@@ -206,7 +206,7 @@ def _interpreter_for_everybody() -> str:
         # setpriv itself could still reach what the user cannot: the interpreter is asked whether it can reach itself.
         probe = "import os, sys; sys.exit(sys.version_info < (3, 11) or not os.access(sys.executable, os.X_OK))"
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", candidate, "-c", probe]
-        if shutil.which("setpriv") and subprocess.run(command, capture_output=True).returncode == 0:
+        if shutil.which("setpriv") and subprocess.run(command, check=False).returncode == 0:
             return candidate
     return ""
 
@@ -238,8 +238,11 @@ def test_unprivileged_user(command: list[str], expected: list[str]) -> None:
     source = SERVER.replace("[], directory)", "[], directory, memory_bytes=300_000_000)")
     try:
         finished = subprocess.run(
-            ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-            + [interpreter, "-c", source, str(directory), "namespaces", "", *command],
+            [
+                *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"),
+                *(interpreter, "-c", source, str(directory), "namespaces", "", *command),
+            ],
+            check=False,
             capture_output=True,
             text=True,
             env={"PYTHONPATH": str(SOURCES), "PATH": os.environ["PATH"]},

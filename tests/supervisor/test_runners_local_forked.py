@@ -113,7 +113,7 @@ def test_script_computes_in_parallel(runners: RunnerThread) -> None:
 
 @needs_torch
 def test_start_worker_is_quick(runners: RunnerThread) -> None:
-    """Far from a measurement, since others may be at work here: but no fresh start of an interpreter with torch fits."""
+    """No measurement, since others may be at work here: but no fresh start of an interpreter with torch fits."""
     seconds = []
     for _ in range(3):
         before = time.monotonic()

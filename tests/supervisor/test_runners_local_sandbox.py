@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,6 +244,19 @@ def test_socket_folder_is_shared(runners: RunnerThread, data_directory: Path) ->
         client.connect(str(path))
         assert client.recv(100) == b"from inside"
     assert started.wait().succeeded
+
+
+@pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="only a virtual environment can be changed")
+def test_packages_can_be_installed_for_the_worker_only(runners: RunnerThread) -> None:
+    started = runners.python(
+        "import pathlib, sysconfig\n"
+        "site = pathlib.Path(sysconfig.get_path('purelib'))\n"
+        "(site / 'installed_by_a_worker.py').write_text('print(1)')\n"
+        "import installed_by_a_worker, psutil\n"
+    )
+    assert started.wait().succeeded, started.lines
+    assert started.lines == ["1"]
+    assert not (Path(sysconfig.get_path("purelib")) / "installed_by_a_worker.py").exists()
 
 
 def test_interpreter_below_tmp_stays_in_sight(runners: RunnerThread, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_probe_isolation_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_probe_isolation_where_namespaces_are_refused() -> None:
-    """In a user namespace that allows no further ones, as in many containers, nothing works, and that is what is said."""
+    """In a user namespace that allows no further ones, as in many containers, nothing works, and it says so."""
     if not try_sandbox()[0]:
         return
     command = [

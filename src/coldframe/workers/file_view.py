@@ -66,6 +66,7 @@ class FileView:
         self._hide(kept)
         for index, (bind, source) in enumerate(zip(binds, sources, strict=True)):
             self._bind(bind, source, index)
+        self._let_environment_be_changed()
         self._write_hosts()
 
     def _binds(self) -> list[Bind]:
@@ -194,6 +195,18 @@ class FileView:
                 return
         copy_tree(f"/proc/self/fd/{source}", f"{own}/copy")
         kernel.mount(f"{own}/copy", bind.target, "", kernel.MS_BIND)
+
+    def _let_environment_be_changed(self) -> None:
+        """Let the program install packages into its virtual environment, as it may in a container, for itself only."""
+        if sys.prefix == sys.base_prefix:
+            return
+        own = f"{self._stage}/cow/environment"
+        for name in ("upper", "work"):
+            os.makedirs(f"{own}/{name}")
+        os.chmod(f"{own}/upper", 0o755)
+        layers = f"lowerdir={sys.prefix},upperdir={own}/upper,workdir={own}/work"
+        with contextlib.suppress(OSError):  # it stays read only where overlays are refused: a copy would take too long
+            kernel.mount("overlay", sys.prefix, "overlay", 0, f"{layers},userxattr")
 
     def _write_hosts(self) -> None:
         if not os.path.exists("/etc/hosts"):

@@ -17,7 +17,7 @@ import select
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from coldframe.workers import kernel, plain_folders
@@ -46,6 +46,7 @@ class Charge:
     kept_folders: list[str]
     forked_at: float
     """On the monotonic clock: when the template set about it."""
+    kills_before: int = field(default_factory=lambda: _kills_for_memory())
 
 
 def guard(charge: Charge) -> NoReturn:
@@ -72,16 +73,32 @@ def _milliseconds_since(moment: float) -> float:
     return round((time.monotonic() - moment) * 1000, 2)
 
 
-def _ended(status: int | None, exceeded: str, group: WorkerGroup) -> dict[str, Any]:
-    """The last report: how the program ended, from the status that the kernel gave for it."""
+def _ended(status: int | None, charge: Charge, exceeded: str, *, ordered: bool) -> dict[str, Any]:
+    """The last report: how the program ended.
+
+    Args:
+        status: What the kernel said of it; None where it was killed together with its process 1.
+        charge: The worker.
+        exceeded: The limit that it was killed for.
+        ordered: Whether somebody asked for its end by SIGKILL.
+    """
     if status is None:  # its process 1 was killed, and it with it
         code, number = None, int(signal.SIGKILL)
     elif os.WIFSIGNALED(status):
         code, number = None, os.WTERMSIG(status)
     else:
         code, number = os.WEXITSTATUS(status), 0
-    out_of_memory = exceeded == "memory" or (code != 0 and group.ran_out_of_memory())
+    # The kernel may also have killed it because the whole machine was short of memory.
+    by_kernel = number == signal.SIGKILL and not ordered and not exceeded and _kills_for_memory() > charge.kills_before
+    out_of_memory = exceeded == "memory" or by_kernel or (code != 0 and charge.group.ran_out_of_memory())
     return {"exit_code": code, "signal": number or None, "out_of_memory": out_of_memory}
+
+
+def _kills_for_memory() -> int:
+    """How many processes the kernel has killed for want of memory since the machine was started."""
+    with contextlib.suppress(OSError), open("/proc/vmstat") as lines:
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+    return 0
 
 
 def _explain(charge: Charge, exceeded: str) -> None:
@@ -113,6 +130,7 @@ class _IsolatedWorker:
         self._charge = charge
         self._watch = _watch_for(charge)
         self._exceeded = ""
+        self._ordered = False
         self._status: int | None = None
         self._running = False
 
@@ -138,7 +156,7 @@ class _IsolatedWorker:
         os.waitpid(first, 0)  # returns when every process of the namespace has ended
         _explain(charge, self._exceeded)
         if self._running or self._exceeded:
-            _report(charge.orders, **_ended(self._status, self._exceeded, charge.group))
+            _report(charge.orders, **_ended(self._status, charge, self._exceeded, ordered=self._ordered))
         os._exit(0)
 
     def _stand_by(self, first: int, from_first: int, times: dict[str, float]) -> None:
@@ -155,6 +173,7 @@ class _IsolatedWorker:
                     os.kill(first, number)
                     if number == signal.SIGKILL:
                         poll.unregister(orders)
+                        self._ordered = True
                         self._running = True
                         break
             if from_first in events:
@@ -229,6 +248,7 @@ class _PlainWorker:
         self._charge = charge
         self._watch = _watch_for(charge)
         self._exceeded = ""
+        self._ordered = False
         self._status: int | None = None
         self._stop_wanted = False
 
@@ -256,7 +276,7 @@ class _PlainWorker:
         _kill_all_descendants()
         _explain(charge, self._exceeded)
         with contextlib.suppress(OSError):  # nobody listens any more where the template was killed
-            _report(orders, **_ended(self._status, self._exceeded, charge.group))
+            _report(orders, **_ended(self._status, charge, self._exceeded, ordered=self._ordered))
         os._exit(0)
 
     def _be_program(self, root: str) -> NoReturn:
@@ -284,6 +304,7 @@ class _PlainWorker:
             if orders.fileno() in events:
                 for number in orders.recv(64) or [signal.SIGKILL]:
                     if number == signal.SIGKILL:
+                        self._ordered = True
                         return
                     os.kill(program, number)
             if self._watch.is_due():

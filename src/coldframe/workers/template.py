@@ -46,7 +46,8 @@ class _Ward:
     group: WorkerGroup
     buffer: bytes = b""
     started: bool = False
-    end: dict[str, Any] | None = None
+    told: bool = False
+    """Whether the supervisor knows how it ended."""
     error: str = ""
 
 
@@ -116,7 +117,7 @@ class Template:
             self._fork(WorkerSpecification.from_json(content), self._descriptors.pop(0))
         elif kind == SIGNAL:
             for ward in self._wards.values():
-                if ward.name == content["worker"]:
+                if ward.name == content["worker"] and not ward.told:
                     with contextlib.suppress(OSError):  # it has ended; that news is on its way
                         ward.orders.sendall(bytes([content["signal"]]))
 
@@ -180,18 +181,21 @@ class Template:
             elif "error" in news:
                 ward.error = news["error"]
             else:
-                ward.end = news
+                # No process of the worker is left; the guardian itself takes some time to be taken apart.
+                ward.told = True
+                self._send(EXITED, {"worker": ward.name, **news})
 
     def _bury(self, ward: _Ward) -> None:
-        """A guardian has closed its socket: it has ended, and no process of its worker is left."""
+        """A guardian has ended, and no process of its worker is left."""
         self._poll.unregister(ward.orders)
         del self._wards[ward.orders.fileno()]
         ward.orders.close()
         os.waitpid(ward.guardian, 0)
         ward.group.remove()
-        end = ward.end or {"exit_code": None, "signal": int(signal.SIGKILL), "out_of_memory": False}
-        error = ward.error or ("" if ward.started or ward.end else "its first process was killed")
-        self._send(EXITED, {"worker": ward.name, **end, **({"error": error} if error else {})})
+        if not ward.told:
+            error = ward.error or ("" if ward.started else "its first process was killed")
+            end = {"exit_code": None, "signal": int(signal.SIGKILL), "out_of_memory": False}
+            self._send(EXITED, {"worker": ward.name, **end, **({"error": error} if error else {})})
 
     def _send(self, kind: int, content: dict[str, Any]) -> None:
         self._supervisor.sendall(json_frame(kind, 0, content))
