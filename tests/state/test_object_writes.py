@@ -19,6 +19,7 @@ from coldframe.state.buckets import BucketRecord, add_bucket
 from coldframe.state.checksums import Digests
 from coldframe.state.object_writes import (
     BucketMissing,
+    commit_object,
     delete_object,
     materialize,
     open_object,
@@ -27,7 +28,7 @@ from coldframe.state.object_writes import (
     store_file,
     write_object,
 )
-from coldframe.state.objects import ObjectRecord, find_object
+from coldframe.state.objects import ObjectRecord, Part, find_object
 from coldframe.state.state import State
 from waiting import wait_until
 
@@ -284,3 +285,72 @@ def test_every_file_has_exactly_one_name_in_the_records(state: State) -> None:
     named = {blob for (segments,) in rows for blob, _ in json.loads(segments)}
     assert {path.name for path in files(state)} == named
     assert not named & loose
+
+
+async def store_segments(state: State, key: str, contents: list[bytes]) -> ObjectRecord:
+    """An object as the completion of a multipart upload makes it: of several blobs."""
+
+    async def pieces(content: bytes) -> AsyncIterator[bytes]:
+        yield content
+
+    stored = [await receive(state, pieces(content), [], inline=False) for content in contents]
+    segments = tuple(segment for one in stored for segment in one.segments)
+    parts = tuple(Part(number, one.size, "") for number, one in enumerate(stored, start=1))
+    record = ObjectRecord("bucket", key, sum(map(len, contents)), "e-3", 0.0, segments=segments, parts=parts)
+    await state.database.write(lambda connection: commit_object(connection, record))
+    return record
+
+
+def test_materialize_makes_one_file_of_a_multipart_object_for_good(state: State, tmp_path: Path) -> None:
+    async def work() -> None:
+        record = await store_segments(state, "key", [BIG, b"middle", BIG])
+        await asyncio.gather(*(materialize(state, record, tmp_path / f"file-{number}") for number in range(3)))
+        for number in range(3):
+            assert (tmp_path / f"file-{number}").read_bytes() == BIG + b"middle" + BIG
+        assert len({(tmp_path / f"file-{number}").stat().st_ino for number in range(3)}) == 1
+        now = find(state, "key")
+        assert now is not None
+        assert len(now.segments) == 1
+        assert (now.parts, now.etag) == (record.parts, record.etag)
+        assert await content_of(state, "key", len(BIG) - 1, 8) == BIG[-1:] + b"middle" + BIG[:1]
+
+    run(work)
+    wait_until(lambda: len(files(state)) == 1)
+
+
+def test_range_over_many_segments(state: State) -> None:
+    contents = [bytes([number]) * (number * 1000 + 1) for number in range(10)]
+    whole = b"".join(contents)
+
+    async def work() -> None:
+        await store_segments(state, "key", contents)
+        for start in range(0, len(whole), 777):
+            for length in (0, 1, 1000, len(whole) - start):
+                expected = whole[start : start + length]
+                assert await content_of(state, "key", start, min(length, len(whole) - start)) == expected
+
+    run(work)
+
+
+def test_store_file_takes_the_file_as_it_is_while_others_read_the_old_one(state: State, tmp_path: Path) -> None:
+    async def work() -> None:
+        await store_bytes(state, "bucket", "key", BIG)
+        old = find(state, "key")
+        assert old is not None
+        stream = open_object(state, old)
+        source = tmp_path / "new"
+        source.write_bytes(BIG[::-1])
+        await store_file(state, "bucket", "key", source)
+        assert b"".join([piece async for piece in stream.pieces()]) == BIG
+        assert await content_of(state, "key") == BIG[::-1]
+
+    run(work)
+    wait_until(lambda: len(files(state)) == 1)
+
+
+def test_store_file_of_a_few_bytes_needs_no_file(state: State, tmp_path: Path) -> None:
+    source = tmp_path / "few"
+    source.write_bytes(b"few")
+    asyncio.run(store_file(state, "bucket", "few", source))
+    asyncio.run(expect_content(state, "few", b"few"))
+    assert not files(state)
