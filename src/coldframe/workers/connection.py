@@ -28,8 +28,8 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 REMEMBERED_HEADERS = 1024
 """Header lines that are kept in their written form; most invocations of an endpoint have the same headers."""
 UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-COPIED_BODY_BYTES = 65536
-"""A body up to this size is joined to its header, so that one write sends both; a longer one is not copied."""
+COPIED_BYTES = 262144
+"""Bodies of up to so much together are copied into one piece to be sent; longer ones are sent from where they lie."""
 
 
 class WorkerConnection(asyncio.Protocol):
@@ -51,6 +51,8 @@ class WorkerConnection(asyncio.Protocol):
         "_stream",
         "_timer",
         "_transport",
+        "_unsent",
+        "_unsent_bytes",
         "answered_at",
         "in_flight",
         "log_stream_arn",
@@ -61,6 +63,8 @@ class WorkerConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._reader = FrameReader()
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         self._pending: dict[int, tuple[asyncio.Future[ModelAnswer], float]] = {}
         self._abandoned: set[int] = set()
         self._pings: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -111,12 +115,11 @@ class WorkerConnection(asyncio.Protocol):
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._expire)
         line = self._invocation_headers.get(tuple(headers.items())) or self._written(headers)
-        head = HEADER.pack(len(line) + len(body), (stream << 8) | INVOKE)
-        if len(body) <= COPIED_BODY_BYTES:
-            transport.write(b"".join((head, line, body)))
-        else:
-            transport.write(head + line)
-            transport.write(body)
+        unsent = self._unsent
+        if not unsent:
+            loop.call_soon(self._flush)
+        unsent += (HEADER.pack(len(line) + len(body), (stream << 8) | INVOKE), line, body)
+        self._unsent_bytes += len(body)
         return future
 
     async def ping(self, timeout_seconds: float) -> dict[str, Any]:
@@ -173,6 +176,17 @@ class WorkerConnection(asyncio.Protocol):
         self._abandoned.clear()
         self.in_flight = 0
         self.lost.set()
+
+    def _flush(self) -> None:
+        """Send what was asked in this turn of the event loop, in one system call, since each wakes the server."""
+        unsent, self._unsent = self._unsent, []
+        size, self._unsent_bytes = self._unsent_bytes, 0
+        if self._transport is None:
+            return
+        if size <= COPIED_BYTES:
+            self._transport.write(b"".join(unsent))
+        else:
+            self._transport.writelines(unsent)
 
     def _answered(self, stream: int, payload: bytes) -> None:
         if stream in self._abandoned:
