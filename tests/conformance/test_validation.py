@@ -292,3 +292,25 @@ def test_long_hostile_values_do_not_hold_the_server_up() -> None:
     for name in ("a-" * 30_000, "-" * 60_000, "a" * 60_000 + "_"):
         refused("sagemaker", "CreateTrainingJob", with_change("TrainingJobName", name))
     assert time.process_time() - start < 1
+
+
+HOSTILE = ("a", "-", "a-", "1", "/", ".", "a.", "A", " ", "s3://a/", "arn:aws:s3:::a")
+
+
+def test_no_pattern_of_the_models_takes_long_for_any_value() -> None:
+    limits: dict[str, int] = {}
+    for service in SERVICES:
+        for shape in MODELS.service(service)._service_description["shapes"].values():
+            if "pattern" in shape:
+                limits[shape["pattern"]] = max(limits.get(shape["pattern"], 0), min(2 * shape.get("max", 500), 1000))
+    slow = {}
+    for pattern, limit in limits.items():
+        expression = compile_pattern(pattern)
+        start = time.process_time()
+        for part in HOSTILE:
+            for end in ("", "!", "\x00"):
+                if expression is not None:
+                    expression.fullmatch((part * limit)[: limit - 1] + end)
+        if (took := time.process_time() - start) > 1:
+            slow[pattern] = took
+    assert not slow

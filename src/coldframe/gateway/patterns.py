@@ -17,6 +17,10 @@ _POSIX_CLASSES = {
     "Upper": "A-Z",
     "XDigit": "0-9a-fA-F",
 }
+_REWRITTEN = {
+    # This one would try every way to cut a value into 39 pieces. What follows matches the same values.
+    "[a-z0-9]([-a-z0-9]*[a-z0-9]){0,39}?": "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?",
+}
 _ABOVE_BASIC_PLANE = "\\uD800\\uDC00-\\uDBFF\\uDFFF"
 """How Java writes every character that takes two of its 16-bit units."""
 _PROPERTY = re.compile(r"\\p\{(?:Is)?(\w+)\}|\\p([A-Z])")
@@ -30,7 +34,7 @@ class NotTranslatable(Exception):
 def compile_pattern(pattern: str) -> re.Pattern[str] | None:
     """The expression for `fullmatch`, which is how AWS applies it; None where Python cannot express it."""
     try:
-        translated = _translate(pattern)
+        translated = _translate(_REWRITTEN.get(pattern, pattern))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             return re.compile(translated, re.ASCII)  # Java's \w, \d and \s know ASCII only

@@ -24,8 +24,9 @@ from coldframe.gateway.patterns import compile_pattern
 
 LONGEST_VALUE_SHOWN = 1024
 """Characters of a wrong value that its message repeats."""
-LONGEST_VALUE_MATCHED = 64 * 1024
-"""Characters up to which a value that is too long anyway is still matched against a pattern."""
+LONGEST_VALUE_MATCHED = 8 * 1024
+"""Characters up to which a value is matched against a pattern. Where a length is allowed, twice that is the limit:
+some patterns take very long for long values, and the length says already that such a value is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,8 @@ def _own_constraints(shape: Shape) -> list[tuple[str, Constraint]]:
         found.append((f"Member must have {kind} greater than or equal to {least}", _below(least, of_length)))
     if shape.type_name == "string" and "pattern" in metadata:
         pattern = metadata["pattern"]
-        found.append((f"Member must satisfy regular expression pattern: {pattern}", _unlike(pattern)))
+        longest = min(2 * metadata.get("max", LONGEST_VALUE_MATCHED), LONGEST_VALUE_MATCHED)
+        found.append((f"Member must satisfy regular expression pattern: {pattern}", _unlike(pattern, longest)))
     return found
 
 
@@ -232,10 +234,10 @@ def _below(least: float, of_length: bool) -> Constraint:
     return (lambda value: len(value) < least) if of_length else (lambda value: value < least)
 
 
-def _unlike(pattern: str) -> Constraint:
+def _unlike(pattern: str, longest: int) -> Constraint:
     def unlike(value: Any) -> bool:
-        if len(value) > LONGEST_VALUE_MATCHED:
-            return False  # no pattern is for such values; the length says so already
+        if len(value) > longest:
+            return False
         expression = compile_pattern(pattern)  # here and not earlier: most patterns are never needed
         return expression is not None and expression.fullmatch(value) is None
 
