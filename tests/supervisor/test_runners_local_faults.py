@@ -186,6 +186,32 @@ def test_template_cannot_run(tmp_path: Path) -> None:
         pass
 
 
+def test_interpreter_is_not_there(tmp_path: Path) -> None:
+    thread = run_in_thread(lambda: LocalRunner(tmp_path / "runner", interpreter="/no/such/python"), tmp_path)
+    runners = next(thread)
+    with pytest.raises(RuntimeError, match="/no/such/python cannot be run: No such file or directory"):
+        runners.start(["true"])
+    for _ in thread:
+        pass
+
+
+def test_start_worker_cancelled(runners: RunnerThread) -> None:
+    mark = uuid.uuid4().hex
+    specification = runners.specification(["sh", "-c", "sleep 600; true", mark])
+
+    async def start_and_leave() -> None:
+        await runners.runner.wait_until_ready()  # type: ignore[attr-defined]
+        starting = asyncio.create_task(runners.runner.start_worker(specification))
+        await asyncio.sleep(0.002)
+        starting.cancel()
+        await asyncio.wait([starting])
+        assert starting.cancelled()
+
+    runners.call(start_and_leave())
+    wait_until(lambda: processes_with(mark) == [])
+    wait_until(lambda: not runners.runner._workers)  # type: ignore[attr-defined]
+
+
 def test_start_worker_after_stop(tmp_path: Path) -> None:
     async def run() -> None:
         runner = LocalRunner(tmp_path / "runner", preload_modules=[], isolation="none")

@@ -31,6 +31,13 @@ from coldframe.workers.watch import LOOK_SECONDS, Watch, descendants, processes_
 _WAITED_FOR = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 
 
+def _kills_for_memory() -> int:
+    """How many processes the kernel has killed for want of memory since the machine was started."""
+    with contextlib.suppress(OSError), open("/proc/vmstat") as lines:
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+    return 0
+
+
 @dataclass(frozen=True)
 class Charge:
     """What a guardian is given: one worker, and what it needs to start it."""
@@ -46,7 +53,7 @@ class Charge:
     kept_folders: list[str]
     forked_at: float
     """On the monotonic clock: when the template set about it."""
-    kills_before: int = field(default_factory=lambda: _kills_for_memory())
+    kills_before: int = field(default_factory=_kills_for_memory)
 
 
 def guard(charge: Charge) -> NoReturn:
@@ -92,13 +99,6 @@ def _ended(status: int | None, charge: Charge, exceeded: str, *, ordered: bool) 
     by_kernel = number == signal.SIGKILL and not ordered and not exceeded and _kills_for_memory() > charge.kills_before
     out_of_memory = exceeded == "memory" or by_kernel or (code != 0 and charge.group.ran_out_of_memory())
     return {"exit_code": code, "signal": number or None, "out_of_memory": out_of_memory}
-
-
-def _kills_for_memory() -> int:
-    """How many processes the kernel has killed for want of memory since the machine was started."""
-    with contextlib.suppress(OSError), open("/proc/vmstat") as lines:
-        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
-    return 0
 
 
 def _explain(charge: Charge, exceeded: str) -> None:

@@ -67,12 +67,11 @@ class LocalRunner:
         self._socket: socket.socket | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
-        self._ready = asyncio.Event()
         self._settled = asyncio.Event()
         self._description: dict[str, Any] = {}
         self._failure = ""
         self._failures = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Start the template process; returns while it still loads its modules. `start_worker` waits for it."""
@@ -97,7 +96,7 @@ class LocalRunner:
             RuntimeError: If that is impossible, with the reason in a sentence.
         """
         await self.wait_until_ready()
-        if self._stopping:
+        if self._stopping.is_set():
             raise RuntimeError("the runner is being stopped")
         if specification.name in self._workers:
             raise RuntimeError(f"a worker with the name {specification.name} is running already")
@@ -108,17 +107,25 @@ class LocalRunner:
             worker = await LocalWorker.open(specification, reading, self._clock, self._signal)
             self._workers[specification.name] = worker
             await self._send(json_frame(FORK, 0, specification.to_json()), [writing])
+        except OSError as error:
+            raise RuntimeError("the process that workers are forked from has died; another is being started") from error
         finally:
             os.close(writing)
-        return await worker.started()
+        try:
+            return await worker.started()
+        except asyncio.CancelledError:
+            # Whoever wanted the worker is gone, and nobody else knows it.
+            await self._signal(worker, signal.SIGKILL)
+            worker.close()
+            raise
 
     async def stop(self) -> None:
         """End all workers and the template."""
-        self._stopping = True
+        self._stopping.set()
         workers = list(self._workers.values())
-        await asyncio.gather(*(worker.kill() for worker in workers), return_exceptions=True)
-        for worker in workers:
-            worker.close()
+        if workers:
+            killing = [asyncio.create_task(worker.kill()) for worker in workers]
+            await asyncio.wait(killing, timeout=_STOP_SECONDS)  # with the template dies what does not end by then
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -126,6 +133,10 @@ class LocalRunner:
             await _reap(self._process, patience_seconds=_STOP_SECONDS)
         if self._keeping is not None:
             await self._keeping
+        for worker in workers:
+            worker.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def describe(self) -> dict[str, str]:
         """Keys `interpreter`, `python`, `isolation` and, when not isolated, `isolation_lack`; then module: version.
@@ -144,34 +155,34 @@ class LocalRunner:
     async def _keep_template(self) -> None:
         """Listen to the template; when it dies, its workers are lost, and another takes its place."""
         while True:
-            with contextlib.suppress(OSError, ValueError):
-                await self._listen()
-            self._ready.clear()
+            await self._listen()
             self._settled.clear()
-            process = self._process
-            if process is not None:
-                code = await _reap(process, patience_seconds=1.0)
-                await self._lose_workers()
-                if self._stopping:
-                    self._give_up("the runner has been stopped")
-                    return
-                self._failures += 1
-                self._note_death(code)
-            await asyncio.sleep(self._pause_seconds())
-            self._start_template()
+            code = await _reap(self._process, patience_seconds=1.0) if self._process else None
+            await self._lose_workers()
+            self._failures += 1
+            if self._stopping.is_set():
+                self._give_up("the runner has been stopped")
+                return
+            # The template before this one loaded no modules, and died all the same.
+            if code is None or self._failures > _TRIES_WITH_MODULES:
+                self._give_up(f"the process that workers are forked from ended with {code}: {self._last_words()}")
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._pause_seconds())
+            if not self._stopping.is_set():
+                self._start_template()
 
-    def _note_death(self, code: int) -> None:
-        if self._failures > _TRIES_WITH_MODULES:  # the one without modules has died as well
-            with contextlib.suppress(OSError):
-                last_words = self._log.read_text(errors="replace").strip()[-1000:]
-                self._give_up(f"the process that workers are forked from ended with {code}: {last_words}")
+    def _last_words(self) -> str:
+        try:
+            return self._log.read_text(errors="replace").strip()[-1000:]
+        except OSError:
+            return "it left no word"
 
     def _give_up(self, reason: str) -> None:
         self._failure = reason
         self._settled.set()
 
     def _pause_seconds(self) -> float:
-        return 0.0 if self._failures <= 1 else min(0.1 * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
+        return 0.0 if self._failures <= 1 and self._process else min(0.1 * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
 
     @property
     def _log(self) -> Path:
@@ -186,17 +197,20 @@ class LocalRunner:
         command = [self._interpreter, "-P", "-c", _BOOTSTRAP, str(_SOURCES)]
         command += ["--socket-fd", str(theirs.fileno()), "--supervisor-pid", str(os.getpid())]
         command += ["--preload", ",".join(preload), "--isolation", self._isolation]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=_template_environment(),
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        theirs.close()
+        with theirs, self._log.open("wb") as log:
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=_template_environment(),
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._process = None
+                log.write(f"{self._interpreter} cannot be run: {error.strerror}".encode())
         if self._socket is not None:
             self._socket.close()
         self._socket = ours
@@ -205,11 +219,12 @@ class LocalRunner:
         assert self._socket is not None  # noqa: S101 - for the type checker: a template was started
         reader = FrameReader()
         loop = asyncio.get_running_loop()
-        while piece := await loop.sock_recv(self._socket, 65536):
-            for kind, _, payload in reader.feed(piece):
-                await self._hear(kind, json.loads(payload))
+        with contextlib.suppress(ConnectionError):
+            while piece := await loop.sock_recv(self._socket, 65536):
+                for kind, _, payload in reader.feed(piece):
+                    self._hear(kind, json.loads(payload))
 
-    async def _hear(self, kind: int, news: dict[str, Any]) -> None:
+    def _hear(self, kind: int, news: dict[str, Any]) -> None:
         if kind == READY:
             self._become_ready(news)
             return
@@ -232,7 +247,6 @@ class LocalRunner:
         if self._isolation == "namespaces" and description["isolation"] != "namespaces":
             self._failure = f"workers cannot be isolated on this machine: {description['isolation_lack']}"
         self._settled.set()
-        self._ready.set()
 
     async def _lose_workers(self) -> None:
         workers = list(self._workers.values())

@@ -97,8 +97,7 @@ class LocalWorker:
 
     def note_failure(self, reason: str) -> None:
         """Its program could not be started."""
-        if not self._start.done():
-            self._start.set_exception(RuntimeError(f"the worker could not be started: {reason}"))
+        self._fail_start(f"the worker could not be started: {reason}")
         self.close()
         self.note_end(WorkerExit(None, lost=True))
 
@@ -112,12 +111,15 @@ class LocalWorker:
 
     async def note_loss(self) -> None:
         """The template that it was forked from has died, and it is dying with it."""
-        if not self._start.done():
-            reason = "the worker could not be started: the process that workers are forked from has died"
-            self._start.set_exception(RuntimeError(reason))
+        self._fail_start("the worker could not be started: the process that workers are forked from has died")
         while self.pid is not None and _is_alive(self.pid):  # noqa: ASYNC110 - no child of ours: nothing tells us
             await asyncio.sleep(_LOOK_SECONDS)
         self.note_end(WorkerExit(None, lost=True))
+
+    def _fail_start(self, reason: str) -> None:
+        if not self._start.done():
+            self._start.set_exception(RuntimeError(reason))
+            self._start.exception()  # whoever started it may have gone: then nobody is to be told, the log neither
 
     def close(self) -> None:
         """Stop listening to its output; what was not read is lost."""
