@@ -305,7 +305,7 @@ def test_server_that_dies_fails_whoever_waits_and_refuses_the_next(tmp_path: Pat
             connection = await served.connect()
             await connection.ping(30)
             waiting = [connection.invoke(BYTES, b"5") for _ in range(3)]
-            wait_until(lambda: "began" in served.log())
+            await asyncio.to_thread(wait_until, lambda: "began" in served.log())
             served.process.kill()
             for future in waiting:
                 with pytest.raises(ConnectionResetError):
