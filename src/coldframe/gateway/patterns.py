@@ -23,6 +23,9 @@ _REWRITTEN = {
 }
 _ABOVE_BASIC_PLANE = "\\uD800\\uDC00-\\uDBFF\\uDFFF"
 """How Java writes every character that takes two of its 16-bit units."""
+_ASSIGNED = range(0x40000), range(0xE0000, 0xE1000)
+"""Where Unicode has characters of its own; all the rest is empty or for private use."""
+_TEXT_OF_TAGS = "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"
 _PROPERTY = re.compile(r"\\p\{(?:Is)?(\w+)\}|\\p([A-Z])")
 
 
@@ -40,6 +43,11 @@ def compile_pattern(pattern: str) -> re.Pattern[str] | None:
             return re.compile(translated, re.ASCII)  # Java's \w, \d and \s know ASCII only
     except (re.error, NotTranslatable, OverflowError):
         return None
+
+
+def prepare() -> None:
+    """Do ahead of need, in a background thread, what takes long the first time: to know all letters of Unicode."""
+    compile_pattern(_TEXT_OF_TAGS)
 
 
 def _translate(pattern: str) -> str:
@@ -98,12 +106,13 @@ def _escaped(code_point: int) -> str:
 def _categories() -> dict[str, list[tuple[int, int]]]:
     """The ranges of code points of each category of Unicode; assigned characters only."""
     found: dict[str, list[tuple[int, int]]] = {}
-    start, current = 0, unicodedata.category("\0")
-    for code_point in range(1, 0x110000):
-        category = unicodedata.category(chr(code_point))
-        if category != current:
-            found.setdefault(current, []).append((start, code_point - 1))
-            start, current = code_point, category
-    found.setdefault(current, []).append((start, 0x10FFFF))
+    for plane_range in _ASSIGNED:
+        start, current = plane_range.start, unicodedata.category(chr(plane_range.start))
+        for code_point in plane_range:
+            category = unicodedata.category(chr(code_point))
+            if category != current:
+                found.setdefault(current, []).append((start, code_point - 1))
+                start, current = code_point, category
+        found.setdefault(current, []).append((start, plane_range.stop - 1))
     del found["Cn"]
     return found

@@ -14,6 +14,7 @@ from coldframe.gateway.errors import (
     UnroutedRequest,
 )
 from coldframe.gateway.models import Models
+from coldframe.gateway.patterns import prepare
 from coldframe.gateway.protocols.forms import decode_pairs
 from coldframe.gateway.protocols.scalars import WrongValue
 from coldframe.gateway.rest_routes import RestRoutes
@@ -95,6 +96,7 @@ class Router:
             routes = self._service(service)
             for protocol in routes.protocols:
                 self._codecs.find(service, operation, protocol)
+        prepare()
 
     def _host(self, host: str) -> HostName:
         found = self._hosts.get(host)
