@@ -30,6 +30,8 @@ SHUTDOWN_SECONDS = 10
 """How long open requests may go on after the server was told to stop."""
 SMALL_BODY_BYTES = 64 * 1024
 """A body up to this length is waited for before its request is answered; that spares small requests a stream."""
+WRITE_BUFFER_BYTES = 1024 * 1024
+"""What waits for a client before no more is read for it: so much that the next piece is read while one is sent."""
 DRAIN_BYTES = 1024 * 1024
 """An unread body up to this length is read away before the answer, so that the connection can be used again."""
 DRAIN_SECONDS = 2.0
@@ -169,6 +171,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """A client has come."""
         self.heard_at = self.loop.time()
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
