@@ -20,6 +20,7 @@ from coldframe.identity.claims import (
 from coldframe.identity.credentials import Credential, Credentials
 from coldframe.identity.dialects import MAXIMUM_SKEW_SECONDS, Dialect, Mismatch, dialect_of, raise_malformed
 from coldframe.identity.errors import AuthorizationQueryParametersError, InvalidArgument
+from coldframe.identity.older_presigned import parse_older_presigned, verify_older_presigned
 from coldframe.identity.payload import declared_payload, verified_body
 
 GLOBAL_REGION = "us-east-1"
@@ -101,6 +102,9 @@ class Verifier:
         header = request.headers.get("authorization")
         if header is None:
             if not is_presigned(request.query_string):
+                older = parse_older_presigned(request.query_string) if dialect.is_s3 else None
+                if older is not None:
+                    return verify_older_presigned(routed, older, self._credentials, self._clock.now())
                 return SignedCall(routed, ANONYMOUS, request.body)
             return await self._verify_presigned(routed, dialect)
         if dialect.is_s3 and is_presigned(request.query_string):
