@@ -132,6 +132,7 @@ _SEGMENTS, _PARTS = (ObjectRecord.__slots__.index(name) for name in ("segments",
 _MINE = (objects.c.bucket == bindparam("in_bucket"), objects.c.key == bindparam("at_key"))
 _FIND = select(objects).where(*_MINE)
 _INSERT = insert(objects)
+_REMOVE = delete(objects).where(*_MINE)
 _RANGE = (
     objects.c.bucket == bindparam("in_bucket"),
     objects.c.key >= bindparam("low"),
@@ -205,7 +206,7 @@ def put_record(connection: Connection, record: ObjectRecord, *, replaces: bool) 
 
 def remove_record(connection: Connection, bucket: str, key: str) -> None:
     """Forget the object's row."""
-    connection.execute(delete(objects).where(objects.c.bucket == bucket, objects.c.key == key))
+    connection.execute(_REMOVE, {"in_bucket": bucket, "at_key": key})
 
 
 def set_object_tags(connection: Connection, bucket: str, key: str, tags: Mapping[str, str]) -> bool:

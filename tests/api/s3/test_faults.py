@@ -50,6 +50,17 @@ def test_put_object_cut_short_leaves_nothing(own_server: Callable[..., ServerPro
     assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
 
 
+def test_put_object_of_more_than_5_gib_is_refused_before_its_bytes_come(server: ServerProcess, bucket: str) -> None:
+    s3 = server.client("s3", config=Config(signature_version="s3v4"))
+    url = urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"}))
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=10) as connection:
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {5 * 1024**3 + 1}\r\n"
+        connection.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>EntityTooLarge</Code>" in answer
+
+
 def test_get_object_by_a_client_that_leaves_frees_the_blob(own_server: Callable[..., ServerProcess]) -> None:
     server = own_server(**LIGHT).start()
     s3 = server.client("s3", config=Config(signature_version="s3v4"))
