@@ -348,3 +348,29 @@ def _again(training: Training, server: Any) -> Training:
     """The same, spoken to anew."""
     training.sagemaker, training.s3, training.logs = (server.client(name) for name in ("sagemaker", "s3", "logs"))
     return training
+
+
+def test_the_process_that_jobs_are_forked_from_dies(own_server: Any) -> None:
+    server = own_server(COLDFRAME_PRELOAD_MODULES="").start()
+    training = Training(server.client, "template-dies")
+    script = """
+import os, time
+path = os.path.dirname(os.environ["SM_MODEL_DIR"]) + "/checkpoints/begun"
+print("again" if os.path.exists(path) else "begun", flush=True)
+if not os.path.exists(path):
+    open(path, "w").close()
+    time.sleep(600)
+"""
+    checkpoints = {"CheckpointConfig": {"S3Uri": f"s3://{training.bucket}/checkpoints"}}
+    training.create("retried", script, RetryStrategy={"MaximumRetryAttempts": 1}, **checkpoints)
+    training.create("once", "import time\nprint('begun', flush=True)\ntime.sleep(600)")
+    training.wait_for_line("retried", "begun")
+    training.wait_for_line("once", "begun")
+    (template,) = (one for one in server.descendants() if one.ppid() == server.pid)
+    template.kill()
+    once = training.wait("once")
+    assert once["FailureReason"] == "InternalServerError: the process that the job ran in was lost"
+    assert once["TrainingJobStatus"] == "Failed"
+    retried = training.wait("retried")
+    assert statuses(retried) == ["Starting", "Training", "Starting", "Training", "Uploading", "Completed"]
+    assert training.printed("retried") == ["begun", "again"]

@@ -101,6 +101,8 @@ class TrainingRun:
 
     async def _attempt(self) -> Outcome:
         """Download and train. Returns the end that the job is to come to."""
+        if self._checkpoints is not None and self._record.attempts:
+            await self._checkpoints.sync()  # what the attempt before had not got out yet
         await asyncio.to_thread(self._directory.prepare)
         try:
             await self._unless_stopped(self._runner.wait_until_ready())
