@@ -86,3 +86,22 @@ def test_error_with_an_odd_message_can_be_read(service: str, protocol: str, mess
     assert read["Code"] == "Odd"
     if message.isprintable():
         assert (read["Message"] or "") == message
+
+
+def test_s3_error_names_what_was_asked_for() -> None:
+    codec = CODECS.find("s3", "GetObject", "rest-xml")
+    answer = codec.serialize_error(error_of("NoSuchKey", 404, {"Key": "a<b"}, "Gone."), REQUEST_ID, "/bucket/a%3Cb")
+    assert answer.body == (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>Gone.</Message><Key>a&lt;b</Key>'
+        b"<Resource>/bucket/a%3Cb</Resource><RequestId>" + REQUEST_ID.encode() + b"</RequestId><HostId>"
+        + REQUEST_ID.encode() + b"</HostId></Error>"
+    )  # fmt: skip
+    assert (b"x-amz-request-id", REQUEST_ID.encode()) in answer.headers
+    assert codec.serialize_error(error_of("NotModified", 304, {}, ""), REQUEST_ID).body == b""
+
+
+def test_json_error_of_a_service_that_once_spoke_query_names_its_old_code() -> None:
+    for protocol in ("json", "smithy-rpc-v2-cbor"):
+        codec = CODECS.find("cloudwatch", "GetDashboard", protocol)
+        answer = codec.serialize_error(error_of("ResourceNotFound", 404, {}, "Gone."), REQUEST_ID)
+        assert (b"x-amzn-query-error", b"ResourceNotFound;Sender") in answer.headers

@@ -8,7 +8,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from coldframe.gateway.compiling import Memo, compile_once
 from coldframe.gateway.protocols.scalars import WrongValue
-from coldframe.gateway.protocols.xml_values import text_parser
+from coldframe.gateway.protocols.xml_reading import text_parser
 
 MOST_FIELDS = 100_000
 DEEPEST_NESTING = 60

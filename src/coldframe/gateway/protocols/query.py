@@ -9,7 +9,7 @@ from coldframe.gateway.protocols.codec import OperationCodec, WireAnswer, furthe
 from coldframe.gateway.protocols.error_shapes import ErrorShapes, code_of, is_sender_fault, message_member, status_of
 from coldframe.gateway.protocols.forms import FormParsers, decode_pairs, field_tree
 from coldframe.gateway.protocols.scalars import WrongValue
-from coldframe.gateway.protocols.xml_values import DECLARATION, Writers, escape
+from coldframe.gateway.protocols.xml_writing import DECLARATION, Writers, escape
 
 
 class QueryCodec(OperationCodec):

@@ -18,7 +18,8 @@ from coldframe.gateway.protocols.json_values import (
     structure_parser,
     structure_serializer,
 )
-from coldframe.gateway.protocols.rest import RestCodec, header_writer
+from coldframe.gateway.protocols.rest import RestCodec
+from coldframe.gateway.protocols.rest_bindings import header_writer
 from coldframe.gateway.protocols.scalars import WrongValue
 
 

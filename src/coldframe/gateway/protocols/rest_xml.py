@@ -12,14 +12,8 @@ from coldframe.gateway.protocols.error_shapes import ErrorShapes, code_of, is_se
 from coldframe.gateway.protocols.query import query_error_document
 from coldframe.gateway.protocols.rest import RestCodec
 from coldframe.gateway.protocols.scalars import WrongValue
-from coldframe.gateway.protocols.xml_values import (
-    DECLARATION,
-    Writers,
-    compile_element_parser,
-    decode_xml,
-    local_name,
-    structure_parser,
-)
+from coldframe.gateway.protocols.xml_reading import compile_element_parser, decode_xml, local_name, structure_parser
+from coldframe.gateway.protocols.xml_writing import DECLARATION, Writers
 
 
 class RestXmlCodec(RestCodec):

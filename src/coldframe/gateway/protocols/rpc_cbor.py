@@ -1,16 +1,14 @@
 """Smithy RPC v2 with CBOR: every call a POST to /service/NAME/operation/NAME, with a CBOR body."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import cbor2
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from botocore.model import OperationModel, StructureShape
 
 from coldframe.calls import Answer, Body, Parameters, RoutedCall
 from coldframe.errors import AwsError
-from coldframe.gateway.compiling import Memo, compile_once
 from coldframe.gateway.errors import SerializationException
+from coldframe.gateway.protocols.cbor_values import compile_parser, compile_serializer, decode_cbor, serialize_string
 from coldframe.gateway.protocols.codec import OperationCodec, WireAnswer, further_headers, parts_of
 from coldframe.gateway.protocols.error_shapes import (
     ErrorShapes,
@@ -19,11 +17,7 @@ from coldframe.gateway.protocols.error_shapes import (
     query_error_header,
     status_of,
 )
-from coldframe.gateway.protocols.json_values import unknown_member
-from coldframe.gateway.protocols.scalars import WrongValue, integer_in_bounds, seconds_of, timestamp_from_number
-
-DEEPEST_NESTING = 100
-Convert = Callable[[Any], Any]
+from coldframe.gateway.protocols.scalars import WrongValue
 
 
 class RpcCborCodec(OperationCodec):
@@ -70,12 +64,12 @@ def cbor_error(error: AwsError, request_id: str) -> WireAnswer:
 
 
 def _error_members(error: AwsError, shape: StructureShape | None) -> dict[str, Any]:
-    members = {message_member(shape): _serialize_string(error.message)} | error.members
+    members = {message_member(shape): serialize_string(error.message)} | error.members
     if shape is None:
         return {"__type": code_of(error, shape)} | members
     known = {name: value for name, value in members.items() if name in shape.members}
     serialized: dict[str, Any] = compile_serializer(shape, {})(known)
-    return {"__type": shape.name, message_member(shape): _serialize_string(error.message)} | serialized
+    return {"__type": shape.name, message_member(shape): serialize_string(error.message)} | serialized
 
 
 def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
@@ -84,209 +78,3 @@ def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
         (b"smithy-protocol", b"rpc-v2-cbor"),
         (b"x-amzn-requestid", request_id.encode()),
     ]
-
-
-def decode_cbor(body: bytes) -> Any:
-    """The value that a CBOR text stands for; SerializationException if it is none."""
-    try:
-        return cbor2.loads(body, semantic_decoders=_TAGS, max_depth=DEEPEST_NESTING)
-    except Exception as error:
-        # The decoder raises what it meets on its way (overflow, memory, wrong text), not only errors of its own.
-        raise SerializationException(message="The request body is not valid CBOR") from error
-
-
-def _decode_timestamp(value: Any, _immutable: bool) -> Any:
-    if type(value) is int or type(value) is float:
-        return timestamp_from_number(value)
-    raise ValueError("a timestamp is a number")
-
-
-def _refuse_tag(_value: Any, _immutable: bool) -> Any:
-    raise ValueError("the protocol has no tag but that of timestamps")
-
-
-# The decoder knows many tags by itself, among them regular expressions and shared references, which no client sends.
-_TAGS = dict.fromkeys((*range(300), 1004, 43000, 55799), _refuse_tag) | {1: _decode_timestamp}
-
-
-def _plain(value: Any, wanted: str) -> WrongValue:
-    return WrongValue(f"{type(value).__name__} can not be converted to {wanted}")
-
-
-def compile_parser(shape: Shape, memo: Memo) -> Convert:
-    """A function from a decoded CBOR value to the parameter that it stands for. It raises WrongValue."""
-    if not isinstance(shape, (StructureShape, ListShape, MapShape)):
-        return _SCALAR_PARSERS[shape.type_name]
-    return compile_once(shape, memo, lambda: _nested_parser(shape, memo))
-
-
-def _nested_parser(shape: StructureShape | ListShape | MapShape, memo: Memo) -> Convert:
-    if isinstance(shape, StructureShape):
-        return _structure_parser(shape, memo)
-    if isinstance(shape, ListShape):
-        return _list_parser(compile_parser(shape.member, memo))
-    return _map_parser(compile_parser(shape.value, memo))
-
-
-def _structure_parser(shape: StructureShape, memo: Memo) -> Convert:
-    members = [
-        (name, member.serialization.get("name", name), compile_parser(member, memo))
-        for name, member in shape.members.items()
-    ]
-    is_union = shape.is_tagged_union
-
-    def parse_structure(value: Any) -> Any:
-        if type(value) is not dict:
-            raise _plain(value, "a structure")
-        found: dict[str, Any] = {}
-        name = ""
-        try:
-            for name, wire, parse in members:
-                member = value.get(wire)
-                if member is not None:
-                    found[name] = parse(member)
-        except WrongValue as error:
-            error.path.append(name[0].lower() + name[1:])
-            raise
-        if is_union and len(found) != 1:
-            raise WrongValue("A union must have exactly one member set")
-        return found
-
-    return parse_structure
-
-
-def _list_parser(parse: Convert) -> Convert:
-    def parse_list(value: Any) -> Any:
-        if type(value) is not list:
-            raise _plain(value, "a list")
-        return [parse(element) for element in value]
-
-    return parse_list
-
-
-def _map_parser(parse: Convert) -> Convert:
-    def parse_map(value: Any) -> Any:
-        if type(value) is not dict:
-            raise _plain(value, "a map")
-        return {_parse_string(key): parse(element) for key, element in value.items()}
-
-    return parse_map
-
-
-def _parse_string(value: Any) -> Any:
-    if type(value) is str:
-        return value
-    raise _plain(value, "a string")
-
-
-def _parse_integer_of(kind: str) -> Convert:
-    def parse_integer(value: Any) -> Any:
-        if type(value) is int:
-            return integer_in_bounds(value, kind)
-        if type(value) is float and value.is_integer():
-            return integer_in_bounds(int(value), kind)
-        raise _plain(value, "an integer")
-
-    return parse_integer
-
-
-def _parse_float(value: Any) -> Any:
-    if type(value) is float:
-        return value
-    if type(value) is int:
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise WrongValue("The number is too large") from error
-    raise _plain(value, "a number")
-
-
-def _parse_boolean(value: Any) -> Any:
-    if type(value) is bool:
-        return value
-    raise _plain(value, "a boolean")
-
-
-def _parse_blob(value: Any) -> Any:
-    if type(value) is bytes:
-        return value
-    raise _plain(value, "a blob")
-
-
-def _parse_timestamp(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value
-    if type(value) is int or type(value) is float:
-        return timestamp_from_number(value)
-    raise _plain(value, "a timestamp")
-
-
-_SCALAR_PARSERS: dict[str, Convert] = {
-    "string": _parse_string,
-    "character": _parse_string,
-    "integer": _parse_integer_of("integer"),
-    "long": _parse_integer_of("long"),
-    "float": _parse_float,
-    "double": _parse_float,
-    "boolean": _parse_boolean,
-    "blob": _parse_blob,
-    "timestamp": _parse_timestamp,
-}
-
-
-def compile_serializer(shape: Shape, memo: Memo) -> Convert:
-    """A function from a parameter to what the CBOR encoder takes."""
-    if not isinstance(shape, (StructureShape, ListShape, MapShape)):
-        return _SCALAR_SERIALIZERS.get(shape.type_name, lambda value: value)
-    return compile_once(shape, memo, lambda: _nested_serializer(shape, memo))
-
-
-def _nested_serializer(shape: StructureShape | ListShape | MapShape, memo: Memo) -> Convert:
-    if isinstance(shape, StructureShape):
-        return _structure_serializer(shape, memo)
-    if isinstance(shape, ListShape):
-        serialize = compile_serializer(shape.member, memo)
-        return lambda value: [serialize(element) for element in value]
-    of_value = compile_serializer(shape.value, memo)
-    return lambda value: {name: of_value(element) for name, element in value.items()}
-
-
-def _structure_serializer(shape: StructureShape, memo: Memo) -> Convert:
-    members = {
-        name: (member.serialization.get("name", name), compile_serializer(member, memo))
-        for name, member in shape.members.items()
-    }
-
-    def serialize_structure(value: Any) -> Any:
-        wired: dict[str, Any] = {}
-        for name, member in value.items():
-            if member is None:
-                continue
-            known = members.get(name)
-            if known is None:
-                raise unknown_member(shape.name, name)
-            wired[known[0]] = known[1](member)
-        return wired
-
-    return serialize_structure
-
-
-def _serialize_blob(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
-
-
-def _serialize_string(value: str) -> str:
-    # Half of a surrogate pair, which text of odd origin may hold, cannot be sent.
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
-
-
-_SCALAR_SERIALIZERS: dict[str, Convert] = {
-    "string": _serialize_string,
-    "integer": int,
-    "long": int,
-    "float": float,
-    "double": float,
-    "boolean": bool,
-    "blob": _serialize_blob,
-    "timestamp": lambda value: cbor2.CBORTag(1, seconds_of(value)),
-}

@@ -12,7 +12,7 @@ from coldframe.gateway.protocols.error_shapes import ErrorShapes, code_of, statu
 from coldframe.gateway.protocols.rest import BODILESS
 from coldframe.gateway.protocols.rest_xml import RestXmlCodec
 from coldframe.gateway.protocols.scalars import WrongValue
-from coldframe.gateway.protocols.xml_values import DECLARATION, escape
+from coldframe.gateway.protocols.xml_writing import DECLARATION, escape
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -49,6 +49,8 @@ ROOTS = {
     "ListObjectsV2": "ListBucketResult",
     "ListParts": "ListPartsResult",
 }
+# What S3 calls errors that other services have under another name.
+ITS_WORDS = {"InternalFailure": "InternalError", "RequestEntityTooLargeException": "EntityTooLarge"}
 # HTTP wants a date in these that cannot be read to be passed over; S3 keeps any text in Expires.
 LENIENT_DATES = {"if-modified-since", "if-unmodified-since", "expires"}
 
@@ -107,7 +109,8 @@ def s3_error(
     headers = [(b"x-amz-request-id", named), (b"x-amz-id-2", named), *further_headers(error.headers)]
     if bodiless or status in BODILESS:
         return WireAnswer(status, headers, b"")
-    members: dict[str, Any] = {"Code": code_of(error, shape), "Message": error.message}
+    code = code_of(error, shape)
+    members: dict[str, Any] = {"Code": ITS_WORDS.get(code, code), "Message": error.message}
     members |= {name: value for name, value in error.members.items() if value is not None}
     members |= {"Resource": resource, "RequestId": request_id, "HostId": request_id}
     told = "".join(f"<{name}>{escape(_text(value))}</{name}>" for name, value in members.items())
