@@ -92,8 +92,8 @@ def test_s3_error_names_what_was_asked_for() -> None:
     codec = CODECS.find("s3", "GetObject", "rest-xml")
     answer = codec.serialize_error(error_of("NoSuchKey", 404, {"Key": "a<b"}, "Gone."), REQUEST_ID, "/bucket/a%3Cb")
     assert answer.body == (
-        b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>Gone.</Message><Key>a&lt;b</Key>'
-        b"<Resource>/bucket/a%3Cb</Resource><RequestId>" + REQUEST_ID.encode() + b"</RequestId><HostId>"
+        b'<?xml version="1.0" encoding="UTF-8"?>\n'
+        b"<Error><Code>NoSuchKey</Code><Message>Gone.</Message><Key>a&lt;b</Key><Resource>/bucket/a%3Cb</Resource><RequestId>" + REQUEST_ID.encode() + b"</RequestId><HostId>"
         + REQUEST_ID.encode() + b"</HostId></Error>"
     )  # fmt: skip
     assert (b"x-amz-request-id", REQUEST_ID.encode()) in answer.headers
