@@ -90,7 +90,14 @@ async def wrong_answer(_call: AllowedCall, _state: State) -> Parameters:
     return {"NoSuchMember": SECRET}
 
 
-@pytest.mark.parametrize("handler", [raising, wrong_answer])
+async def awaiting_what_is_cancelled(_call: AllowedCall, _state: State) -> Parameters:
+    future = asyncio.get_running_loop().create_future()
+    future.cancel(SECRET)
+    await future
+    return {}
+
+
+@pytest.mark.parametrize("handler", [raising, wrong_answer, awaiting_what_is_cancelled])
 @pytest.mark.parametrize(
     ("service", "operation", "method", "target", "content", "headers"),
     [

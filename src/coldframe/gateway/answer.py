@@ -1,5 +1,6 @@
 """The whole path of a request, on one screen."""
 
+import asyncio
 import json
 import logging
 import os
@@ -48,6 +49,11 @@ class Gateway:
             return codec.serialize(answer, request.request_id)
         except AwsError as error:
             return _error_answer(request, routed, error)
+        except asyncio.CancelledError:
+            if _is_being_stopped():
+                raise
+            log.exception("request %s: what %s awaited was cancelled", request.request_id, request.raw_path)
+            return _error_answer(request, routed, InternalFailure(request_id=request.request_id))
         except Exception:  # whatever happens, the client gets an answer, and the cause goes to the log alone
             log.exception("request %s: %s %s failed", request.request_id, request.method, request.raw_path)
             return _error_answer(request, routed, InternalFailure(request_id=request.request_id))
@@ -68,6 +74,12 @@ class Gateway:
         if not codec.streaming_input:
             body = await signed.body.read(codec.body_limit_bytes or self._state.config.json_body_bytes)
         return ParsedCall(signed, codec.parse(signed.routed, body))
+
+
+def _is_being_stopped() -> bool:
+    """Whether the request itself is cancelled, by a server that stops, and not only something that it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _error_answer(request: Request, routed: RoutedCall | None, error: AwsError) -> WireAnswer:

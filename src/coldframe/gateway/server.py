@@ -303,6 +303,9 @@ class Exchange(RequestResponseCycle):
         except Exception:
             log.exception("%s %s could not be answered", self.method, self.target)
             self.transport.close()
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            self.transport.abort()
+            raise
         finally:
             self.on_response = _nothing
 
