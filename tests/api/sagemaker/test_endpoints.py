@@ -1,6 +1,9 @@
 """Endpoints, through boto3, with real models in real processes."""
 
+import concurrent.futures
+import io
 import itertools
+import json
 import os
 import time
 from collections.abc import Callable
@@ -210,6 +213,78 @@ def transform_fn(model, body, content_type, accept): return model
     hosting.wait_for(name, "InService")
     assert hosting.invoke(name) == b"plain weights!"
     hosting.delete(name)
+
+
+def test_endpoint_of_torchscript_needs_no_code(hosting: Hosting) -> None:
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 5))
+    saved = io.BytesIO()
+    picture = torch.randn(2, 3, 8, 8)
+    torch.jit.save(torch.jit.trace(network, picture), saved)
+    name = hosting.deploy(model_archive({"model.pth": saved.getvalue()}))  # forked from a template that has torch
+    answer = hosting.invoke(name, json.dumps(picture.tolist()).encode(), ContentType="application/json")
+    assert torch.allclose(torch.tensor(json.loads(answer)), network(picture), atol=1e-4)
+    hosting.delete(name)
+
+
+def test_endpoint_with_two_server_processes_answers_two_at_once(hosting: Hosting) -> None:
+    code = "import os, time\n" + ECHO.replace("return data", "time.sleep(0.3); return str(os.getpid())")
+    name = hosting.deploy(code, environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "2"})
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(lambda _: hosting.invoke(name), range(2)))) == 2
+    hosting.delete(name)
+
+
+def test_endpoint_isolated_from_the_network_answers(hosting: Hosting) -> None:
+    model = hosting.unique_name("model")
+    code = ECHO.replace(
+        "return data", "import socket; return str(socket.socket().connect_ex(('127.0.0.1', int(data))))"
+    )
+    hosting.sagemaker.create_model(
+        ModelName=model,
+        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": hosting.store(model_archive({"code/inference.py": code}))},
+        EnableNetworkIsolation=True,
+    )
+    name = hosting.create(hosting.config({"ModelName": model}))
+    hosting.wait_for(name, "InService")
+    port = hosting.server.url.rpartition(":")[2].encode()
+    assert hosting.invoke(name, port) != b"0"  # it cannot reach the server that asks it
+    hosting.delete(name)
+
+
+def test_endpoint_of_a_model_that_takes_too_much_memory_is_in_service_again(
+    own_hosting: Callable[..., Hosting],
+) -> None:
+    limit = 400 * 1024 * 1024
+    hosting = own_hosting(COLDFRAME_PRELOAD_MODULES="", COLDFRAME_WORKER_MEMORY_BYTES=str(limit))
+    code = """
+import time
+def model_fn(model_dir): return None
+def transform_fn(model, body, content_type, accept):
+    taken = []
+    while body == b"fill":
+        taken.append(b"x" * (1 << 24))
+        time.sleep(0.01)
+    return body
+"""
+    name = hosting.deploy(code)
+    assert hosting.refusal(name, b"fill")["Error"]["Code"] == "ModelError"
+    wait_until(lambda: _answer(hosting, name) == b"", 20.0)
+    wait_until(lambda: "more memory than it may have" in hosting.server.log(), describe=hosting.server.log)
+
+
+def test_endpoints_of_one_model_share_its_files_which_go_with_the_last(own_hosting: Callable[..., Hosting]) -> None:
+    hosting = own_hosting(COLDFRAME_PRELOAD_MODULES="")
+    config = hosting.config({"ModelName": hosting.model()})
+    names = [hosting.create(config) for _ in range(5)]
+    for name in names:
+        hosting.wait_for(name, "InService")
+    cache = hosting.server.data_directory / "model-cache"
+    assert len(list(cache.iterdir())) == 1
+    for name in names:
+        hosting.delete(name)
+    wait_until(lambda: not list(cache.iterdir()), 15.0)
+    assert not list((hosting.server.data_directory / "instances").iterdir())
 
 
 def test_update_endpoint_switches_without_a_gap(hosting: Hosting) -> None:
