@@ -237,6 +237,30 @@ def test_create_training_job_with_a_command(training: Training, unique_name: Nam
     assert training.printed(request["TrainingJobName"]) == ['{"epochs": "3"}']
 
 
+def test_create_training_job_as_version_3_of_the_sdk_does(training: Training, unique_name: Name) -> None:
+    """A driver in a channel, made executable by the command, which names it by its path below /opt/ml."""
+    driver = "#!/bin/bash\nset -e\ncd /opt/ml/input/data/code\npython3 train.py\necho done > /opt/ml/model/w\n"
+    training.s3.put_object(Bucket=training.bucket, Key="v3/sm_drivers/sm_train.sh", Body=driver.encode())
+    training.s3.put_object(Bucket=training.bucket, Key="v3/code/train.py", Body=b"import os\nprint(os.getcwd())")
+    request = training.request(unique_name("v3"), "pass")
+    del request["HyperParameters"]
+    path = "/opt/ml/input/data/sm_drivers/sm_train.sh"
+    request["AlgorithmSpecification"] |= {
+        "ContainerEntrypoint": ["/bin/bash"],
+        "ContainerArguments": ["-c", f"chmod +x {path} && {path}"],
+    }
+    request["InputDataConfig"] = [
+        channel(name, f"s3://{training.bucket}/v3/{name}/") for name in ("code", "sm_drivers")
+    ]
+    training.sagemaker.create_training_job(**request)
+    described = training.wait(request["TrainingJobName"])
+    if "isolation none" in training.log(request["TrainingJobName"])[0]:
+        pytest.skip("only namespaces give a job its own /opt/ml")
+    assert described["TrainingJobStatus"] == "Completed", training.log(request["TrainingJobName"])
+    assert training.printed(request["TrainingJobName"]) == ["/opt/ml/input/data/code"]
+    assert training.unpack(described["ModelArtifacts"]["S3ModelArtifacts"]) == {"w": b"done\n"}
+
+
 def test_create_training_job_with_a_name_in_use(training: Training, unique_name: Name) -> None:
     request = training.request(unique_name("twice"), "pass")
     arn = training.sagemaker.create_training_job(**request)["TrainingJobArn"]
