@@ -374,3 +374,23 @@ if not os.path.exists(path):
     retried = training.wait("retried")
     assert statuses(retried) == ["Starting", "Training", "Starting", "Training", "Uploading", "Completed"]
     assert training.printed("retried") == ["begun", "again"]
+
+
+def test_script_that_fills_the_memory(own_server: Any) -> None:
+    limit = 400 * 1024 * 1024
+    server = own_server(COLDFRAME_PRELOAD_MODULES="", COLDFRAME_WORKER_MEMORY_BYTES=str(limit)).start()
+    training = Training(server.client, "memory")
+    script = """
+import time
+print("begun", flush=True)
+kept = []
+for _ in range(200):
+    kept.append(b"x" * 10_000_000)
+    time.sleep(0.005)
+time.sleep(600)
+"""
+    described = training.run("hungry", script)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert f"it took more memory than the {limit} bytes that it may have" in described["FailureReason"]
+    assert described["FailureReason"].endswith(", exit code: 137")
+    assert training.run("modest", "pass")["TrainingJobStatus"] == "Completed"
