@@ -65,6 +65,14 @@ def limb(start: Point, end: Point, start_width: float, end_width: float) -> list
     ]
 
 
+def blot(chance: random.Random, x: float, y: float, size: float) -> list[Point]:
+    """A roundish patch of no particular shape."""
+    around = ((1, 0), (0.6, 0.8), (-0.5, 0.85), (-1, 0), (-0.5, -0.8), (0.6, -0.8))
+    return smooth(
+        [(x + size * a * chance.uniform(0.75, 1.25), y + size * b * chance.uniform(0.7, 1.2)) for a, b in around]
+    )
+
+
 @dataclass(frozen=True)
 class Frame:
     """Where a figure's own coordinates lie on the canvas."""

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from dog_canvas import Canvas, Colour, Frame, oval, shade
-from dog_figure import BLACK, BUILDS, TAN, WHITE, Dog, Pose, Traits
+from dog_figure import Dog
 from dog_scene import light_up, paint_scene
+from dog_traits import BLACK, BUILDS, TAN, WHITE, Pose, Traits
 from PIL import Image, ImageDraw, ImageFilter
 
 SIDE_PIXELS = 256
@@ -117,7 +118,7 @@ BREEDS = (
         "Moorgate_Hound",
         "hanging",
         "long",
-        "smooth",
+        "shaggy",
         "saddle",
         "middle",
         "plume",

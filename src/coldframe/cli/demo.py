@@ -227,11 +227,10 @@ def _draw_sheet(wanted: Wanted, pictures: "PictureSet", answers: "list[Answer]")
 
     shown = by_chance(answers, SHEET_PICTURES, wanted.seed)
     sections = [Section(f"Right for {in_words(answers)}. Here are {len(shown)} of them, chosen by chance.", shown)]
-    wrong = [answer for answer in answers if not answer.right]
-    if wrong:
-        some = by_chance(wrong, SHEET_WRONG, wanted.seed)
-        which = "All" if len(some) == len(wrong) else f"{len(some)} of"
-        sections.append(Section(f"{which} {len(wrong)} wrong answers, besides or once more:", some))
+    unshown = [answer for answer in answers if not answer.right and answer not in shown]
+    if unshown:
+        some = by_chance(unshown, SHEET_WRONG, wanted.seed)
+        sections.append(Section(f"{len(some)} of the {len(unshown)} wrong answers that are not above.", some))
     kind = "invented breeds of drawn dogs" if pictures.drawn else "breeds"
     title = f"What the endpoint said: {len(pictures.breeds)} {kind}"
     draw_contact_sheet(wanted.output / "contact-sheet.png", title, sections)
