@@ -60,12 +60,15 @@ def test_script_fails(runners: RunnerThread, ending: str, code: int) -> None:
 def test_script_end_waits_for_threads_and_exit_functions(runners: RunnerThread) -> None:
     started = train(
         runners,
-        "import atexit, threading, time\n"
+        "import atexit, os, tempfile, threading, time\n"
+        "folder = tempfile.TemporaryDirectory()\n"
+        "atexit.register(lambda: print(os.path.exists(folder.name)))\n"
         "atexit.register(lambda: print('at exit', end=''))\n"
         "threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()\n",
     )
     assert started.wait().succeeded
-    assert started.lines == ["thread", "at exit"]
+    assert started.lines == ["thread", "at exitTrue"]
+    assert not list((Path(started.worker.specification.scratch_directory) / "tmp").glob("tmp*"))
 
 
 def test_script_is_terminated(runners: RunnerThread) -> None:

@@ -1,6 +1,7 @@
 """What an isolated worker of LocalRunner sees and may do, and what the host keeps of it: nothing."""
 
 import os
+import shutil
 import socket
 import sys
 import sysconfig
@@ -75,6 +76,25 @@ def test_hidden_directory_not_even_after_trying_to_undo_it(runners: RunnerThread
     assert not started.wait().succeeded
     assert "secret" not in "".join(started.lines)
     assert sum("No such file" in line for line in started.lines) >= 2, started.lines
+
+
+def test_keys_of_the_user_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Path.home() / f".coldframe-test-home-{os.getpid()}"
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "credentials").write_text("secret")
+    (home / "notes").write_text("notes\n")
+    monkeypatch.setenv("HOME", str(home))
+    thread = run_in_thread(lambda: LocalRunner(tmp_path / "runner", preload_modules=[]), tmp_path)
+    try:
+        started = next(thread).start(["sh", "-c", f"cat {home}/notes; cat {home}/.aws/credentials; echo $HOME"])
+        started.wait()
+    finally:
+        for _ in thread:
+            pass
+        shutil.rmtree(home)
+    assert started.lines[0] == "notes"
+    assert "No such file" in started.lines[1]
+    assert started.lines[2] == "/tmp/home"
 
 
 def test_parts_of_a_hidden_directory_can_be_bound(runners: RunnerThread, data_directory: Path) -> None:

@@ -18,6 +18,8 @@ _SPARE_FOLDERS = ("/media", "/mnt", "/srv", "/boot", "/home")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # What accelerators need; /dev holds nothing else of the host's, since root in a sandbox could open its disks.
 _ACCELERATORS = ("/dev/nvidia*", "/dev/kfd", "/dev/dri", "/dev/infiniband")
+# Where the user of the server keeps keys to other places. A program that is to use one is given it in its environment.
+_PRIVATE_FOLDERS = (".aws", ".azure", ".config/gcloud", ".docker", ".gnupg", ".kube", ".ssh")
 # Below the worker's own /proc: what would let a process that is root on the host change the host.
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 
@@ -39,7 +41,9 @@ class FileView:
 
     def __init__(self, specification: WorkerSpecification, kept: Iterable[str]) -> None:
         self._specification = specification
-        self._hidden = sorted({os.path.realpath(path) for path in specification.hidden_directories})
+        home = os.path.expanduser("~")
+        hidden = [*specification.hidden_directories, *(os.path.join(home, name) for name in _PRIVATE_FOLDERS)]
+        self._hidden = sorted({os.path.realpath(path) for path in hidden})
         self._kept_paths = list(kept)
         self._stage = ""
 

@@ -139,7 +139,9 @@ class LocalRunner:
             self._socket.close()
 
     def describe(self) -> dict[str, str]:
-        """Keys `interpreter`, `python`, `isolation` and, when not isolated, `isolation_lack`; then module: version.
+        """What workers get: `interpreter`, `python`, the version of each loaded module by its name.
+
+        And how they are kept: `isolation`, `isolation_lack` where there is none, and `memory_limit`, which is `control group` or `watched`.
 
         While the template still loads its modules, only what is known yet.
         """
