@@ -166,6 +166,7 @@ class TrainingRun:
                 exit_ = await end_program(worker, self._state.config.stop_grace_seconds)
             await output
         finally:
+            await worker.kill()  # it has ended, unless a fault of ours brought us here
             if syncing is not None:
                 syncing.cancel()
                 await asyncio.gather(syncing, return_exceptions=True)
