@@ -86,7 +86,7 @@ async def get_bucket_location(call: AllowedCall, state: State) -> Parameters:
 async def list_buckets(call: AllowedCall, state: State) -> Parameters:
     """List the account's buckets by name."""
     parameters = call.parameters
-    limit = parameters.get("MaxBuckets") or BUCKETS_ON_A_PAGE
+    limit = min(max(parameters.get("MaxBuckets", BUCKETS_ON_A_PAGE), 1), BUCKETS_ON_A_PAGE)
     token = parameters.get("ContinuationToken")
     after = read_token(token).decode(errors="replace") if token else ""
     prefix, region = parameters.get("Prefix") or "", parameters.get("BucketRegion")
