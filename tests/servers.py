@@ -1,5 +1,6 @@
 """Runs real servers for tests: started as a person would, spoken to over real sockets, and never left behind."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,8 +17,9 @@ from botocore.config import Config as ClientConfig
 from coldframe.data_directory import HEALTH_PATH, RootCredentials, ServerFile
 from waiting import wait_until
 
-START_TIMEOUT_SECONDS = 30.0
-STOP_TIMEOUT_SECONDS = 30.0
+PR_SET_PDEATHSIG = 1
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 60.0
 
 CLIENT_CONFIG = ClientConfig(
     connect_timeout=5,
@@ -61,6 +63,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 env=clean_environment(**self._environment),
                 start_new_session=True,  # a Ctrl-C in the terminal is for pytest alone
+                preexec_fn=_end_with_parent,
             )
         wait_until(
             self._answers, START_TIMEOUT_SECONDS, describe=lambda: f"the server's answer; its log:\n{self.log()}"
@@ -176,6 +179,11 @@ class ServerProcess:
                 return answer.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+
+def _end_with_parent() -> None:
+    """Have the kernel ask this process to end when the one that started it is gone, were it killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _lives(process: psutil.Process) -> bool:
