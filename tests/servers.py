@@ -63,7 +63,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 env=clean_environment(**self._environment),
                 start_new_session=True,  # a Ctrl-C in the terminal is for pytest alone
-                preexec_fn=_end_with_parent,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call into the kernel, which takes no lock
             )
         wait_until(
             self._answers, START_TIMEOUT_SECONDS, describe=lambda: f"the server's answer; its log:\n{self.log()}"
