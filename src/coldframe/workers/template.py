@@ -26,8 +26,9 @@ from typing import Any
 
 from coldframe.workers import kernel
 from coldframe.workers.cgroups import ControlGroups, WorkerGroup, find_control_groups, remove_abandoned
+from coldframe.workers.charge import Charge
 from coldframe.workers.file_view import interpreter_folders
-from coldframe.workers.guardian import Charge, guard
+from coldframe.workers.guardian import guard
 from coldframe.workers.messages import EXITED, FORK, FORKED, READY, SIGNAL, FrameReader, json_frame
 from coldframe.workers.sandbox import bounds_process_numbers, try_sandbox
 from coldframe.workers.specification import WorkerSpecification

@@ -139,11 +139,10 @@ class LocalRunner:
             self._socket.close()
 
     def describe(self) -> dict[str, str]:
-        """What workers get: `interpreter`, `python`, the version of each loaded module by its name.
+        """What workers get: `interpreter`, `python`, and the version of each loaded module by its name.
 
-        And how they are kept: `isolation`, `isolation_lack` where there is none, and `memory_limit`, which is `control group` or `watched`.
-
-        While the template still loads its modules, only what is known yet.
+        And how they are kept: `isolation`, `isolation_lack` where there is none, and `memory_limit`, which is `control
+        group` or `watched`. While the template still loads its modules, only what is known yet.
         """
         known = self._description
         description = {"interpreter": self._interpreter}
