@@ -1,6 +1,5 @@
 """Unpacks archives that strangers made: nothing of them lands outside the folder, and nothing fills the disk."""
 
-import os
 import posixpath
 import tarfile
 from pathlib import Path
@@ -71,12 +70,3 @@ def _check(member: tarfile.TarInfo) -> None:
             raise ArchiveRefusedError(f"the archive's member {member.name!r} leads out of the folder")
     if not (member.isfile() or member.isdir() or member.islnk() or member.issym()):
         raise ArchiveRefusedError(f"the archive's member {member.name!r} is neither file, folder nor link")
-
-
-def folder_bytes(folder: Path) -> int:
-    """The size of all files in a folder."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            total += (Path(parent) / name).lstat().st_size
-    return total

@@ -150,6 +150,22 @@ def test_endpoint_of_a_model_that_does_not_come_up_fails_with_the_cause(
     hosting.delete(name)
 
 
+@pytest.mark.slow
+def test_endpoint_of_a_model_that_never_loads_fails_at_its_time_limit(hosting: Hosting) -> None:
+    name = hosting.create(
+        hosting.config(
+            {
+                "ModelName": hosting.model("import time; time.sleep(600)"),
+                "ContainerStartupHealthCheckTimeoutInSeconds": 60,
+            }
+        )
+    )
+    described = hosting.wait_for(name, "Failed", 90.0)
+    assert described["FailureReason"].endswith("The model was not loaded after 60 s.")
+    wait_until(lambda: not hosting.instances(name))
+    hosting.delete(name)
+
+
 def test_endpoint_of_something_that_is_no_archive_fails(hosting: Hosting) -> None:
     name = hosting.create(hosting.config({"ModelName": hosting.model(b"no archive")}))
     assert "cannot be read" in hosting.wait_for(name, "Failed")["FailureReason"]

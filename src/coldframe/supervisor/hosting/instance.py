@@ -20,7 +20,8 @@ CONNECT_INTERVAL_SECONDS = 0.005
 CHECK_INTERVAL_SECONDS = 5.0
 HUNG_SECONDS = ANSWER_TIMEOUT_SECONDS + 5.0
 """A server that has had invocations and answered none for so long hangs: all its callers have given up."""
-LAST_WORD_SECONDS = 0.5
+LAST_WORD_SECONDS = 5.0
+"""How long a process whose connection is gone may take to end, so that its end can be told; then it is killed."""
 STOP_GRACE_SECONDS = 30.0
 """How long an instance may go on after SIGTERM; AWS's figure."""
 
@@ -99,7 +100,7 @@ class Instance:
             message = f"The model was not loaded after {timeout:g} s."
             raise StartFailedError(message, final=True) from error
         except (ConnectionError, OSError) as error:
-            raise _start_failed(await worker.wait(), "while it loaded the model") from error
+            raise await _lost_while_loading(worker) from error
         finally:
             ended.cancel()
             connecting.cancel()
@@ -218,6 +219,14 @@ def instances_directory(state: State) -> Path:
 def threads_for(instance_count: int) -> int:
     """The threads that each of so many instances may use: its share of the cores, at least one."""
     return max(1, len(os.sched_getaffinity(0)) // max(1, instance_count))
+
+
+async def _lost_while_loading(worker: Worker) -> StartFailedError:
+    try:
+        async with asyncio.timeout(LAST_WORD_SECONDS):
+            return _start_failed(await worker.wait(), "while it loaded the model")
+    except TimeoutError:
+        return StartFailedError("The server process closed its connection while it loaded the model.")
 
 
 def _start_failed(end: WorkerExit, when: str) -> StartFailedError:
