@@ -56,7 +56,32 @@ SIGNED_PARAMETERS = frozenset(
         "website",
     }
 )
-"""Query parameters that are part of what is asked for; all others are left out of the signature."""
+"""Query parameters that are part of what is asked for, and so of what is signed."""
+UNSIGNED_PARAMETERS = frozenset(
+    {
+        "AWSAccessKeyId",
+        "Expires",
+        "Signature",
+        "continuation-token",
+        "delimiter",
+        "encoding-type",
+        "fetch-owner",
+        "key-marker",
+        "list-type",
+        "marker",
+        "max-keys",
+        "max-parts",
+        "max-uploads",
+        "part-number-marker",
+        "prefix",
+        "start-after",
+        "upload-id-marker",
+        "version-id-marker",
+        "x-id",
+    }
+)
+"""Query parameters that clients leave out of the signature: they carry it, or only narrow a listing. Any other (a newer
+sub-resource, or one whose name is percent-encoded) would make the URL one for something else, so it must be signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +134,9 @@ def string_to_sign(request: Request, presigned: OlderPresigned, resource: str) -
     asked = []
     for item in request.query_string.split("&"):
         name, equals, value = item.partition("=")
-        if name in SIGNED_PARAMETERS:
+        if name in SIGNED_PARAMETERS or (
+            name not in UNSIGNED_PARAMETERS and not name.startswith(("x-amz-", "content-"))
+        ):
             asked.append((name, f"{name}={unquote(value)}" if equals else name))
     question = "&".join(text for _, text in sorted(asked))
     lines.append(f"{resource}?{question}" if question else resource)
