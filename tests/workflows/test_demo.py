@@ -262,3 +262,12 @@ def test_demo_of_real_dogs_is_as_accurate_as_a_linear_probe(tmp_path: Path):
     report = json.loads((tmp_path / "out" / "answers.json").read_text())
     assert report["test"]["asked"] == 393
     assert report["test"]["accuracy"] > 0.90  # 93.1 % with a standard error of 1.3 points
+
+
+def test_demo_without_its_packages_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch):
+    from coldframe.cli import demo
+    from coldframe.cli.failures import CommandFailure
+
+    monkeypatch.setattr(demo, "NEEDED", ("numpy", "a_package_that_nobody_has"))
+    with pytest.raises(CommandFailure, match=r"\(a_package_that_nobody_has\).*pip install 'coldframe\[demo\]'"):
+        demo._require_packages()

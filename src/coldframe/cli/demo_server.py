@@ -19,6 +19,8 @@ from coldframe.cli.running_server import RunningServer, find_server, require_cre
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+OF_ANOTHER_SERVER = ("COLDFRAME_DATABASE_URL", "COLDFRAME_HOST")
+"""Settings in the environment that must not reach the demo's own server."""
 
 
 @contextlib.contextmanager
@@ -45,6 +47,7 @@ def demo_server(data_directory: Path, keep: bool) -> Iterator[RunningServer]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env={name: value for name, value in os.environ.items() if name not in OF_ANOTHER_SERVER},
             cwd=data_directory,  # a coldframe.toml where the demo was typed is about another server
             start_new_session=True,  # Ctrl-C is for the demo, which then stops the server in order
         )
