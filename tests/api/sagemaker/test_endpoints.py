@@ -1,6 +1,7 @@
 """Endpoints, through boto3, with real models in real processes."""
 
 import concurrent.futures
+import contextlib
 import io
 import itertools
 import json
@@ -472,3 +473,23 @@ def test_server_that_is_stopped_leaves_no_process_and_finds_the_endpoint_again(
     hosting.server.start()
     wait_until(lambda: _answer(hosting, name) == b"", 30.0)
     assert hosting.invoke(name, b"x") == b"x"
+
+
+def test_server_that_is_stopped_while_a_busy_endpoint_is_deleted_leaves_no_process(
+    own_hosting: Callable[..., Hosting],
+) -> None:
+    hosting = own_hosting(COLDFRAME_PRELOAD_MODULES="")
+    name = hosting.deploy("import time\n" + ECHO.replace("return data", "print('began'); time.sleep(20); return data"))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(_answer, hosting, name)
+        wait_until(lambda: "began" in hosting.log_lines(name))
+        hosting.sagemaker.delete_endpoint(EndpointName=name)
+        assert hosting.describe(name)["EndpointStatus"] == "Deleting"  # it waits for the answer
+        began = time.monotonic()
+        hosting.server.stop()
+        assert time.monotonic() - began < 15
+        with contextlib.suppress(Exception):
+            busy.result(timeout=10)
+    wait_until(lambda: not hosting.server.leftovers(), 5.0)
+    hosting.server.start()
+    wait_until(lambda: hosting.is_gone(name), 20.0)

@@ -64,12 +64,13 @@ class EndpointsReconciler:
 
     async def stop(self) -> None:
         """Give up all instances."""
-        for task in self._ending.values():
+        ending = list(self._ending.values())
+        for task in ending:
             task.cancel()
         fleets = list(self._fleets.values())
         self._fleets.clear()
         self._published.clear()
-        await asyncio.gather(*self._ending.values(), *(fleet.end(gently=False) for fleet in fleets))
+        await asyncio.gather(*ending, *(fleet.end(gently=False) for fleet in fleets), return_exceptions=True)
 
     async def _look_after(self, record: EndpointRecord) -> None:
         if record.status == "Creating" and record.pending is not None:
