@@ -91,11 +91,12 @@ def test_error_with_an_odd_message_can_be_read(service: str, protocol: str, mess
 def test_s3_error_names_what_was_asked_for() -> None:
     codec = CODECS.find("s3", "GetObject", "rest-xml")
     answer = codec.serialize_error(error_of("NoSuchKey", 404, {"Key": "a<b"}, "Gone."), REQUEST_ID, "/bucket/a%3Cb")
+    named = REQUEST_ID.encode()
     assert answer.body == (
         b'<?xml version="1.0" encoding="UTF-8"?>\n'
-        b"<Error><Code>NoSuchKey</Code><Message>Gone.</Message><Key>a&lt;b</Key><Resource>/bucket/a%3Cb</Resource><RequestId>" + REQUEST_ID.encode() + b"</RequestId><HostId>"
-        + REQUEST_ID.encode() + b"</HostId></Error>"
-    )  # fmt: skip
+        b"<Error><Code>NoSuchKey</Code><Message>Gone.</Message><Key>a&lt;b</Key><Resource>/bucket/a%3Cb</Resource>"
+        b"<RequestId>" + named + b"</RequestId><HostId>" + named + b"</HostId></Error>"
+    )
     assert (b"x-amz-request-id", REQUEST_ID.encode()) in answer.headers
     assert codec.serialize_error(error_of("NotModified", 304, {}, ""), REQUEST_ID).body == b""
 

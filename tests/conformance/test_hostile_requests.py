@@ -118,7 +118,7 @@ def test_mutated_request_is_read_or_refused(service: str, protocol: str, seed: i
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("service", "protocol"), PROTOCOLS)
 @given(seed=st.integers(0, 10**9))
-@settings(STRINGENT, max_examples=100)
+@settings(STRINGENT, max_examples=30)
 def test_mutated_request_is_read_or_refused_many_times(service: str, protocol: str, seed: int) -> None:
     check_service(service, protocol, seed)
 

@@ -114,7 +114,7 @@ def test_input_read_as_botocore_sent_it(service: str, protocol: str, seed: int) 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("service", "protocol"), PROTOCOLS)
 @given(seed=st.integers(0, 10**9))
-@settings(STRINGENT, max_examples=60)
+@settings(STRINGENT, max_examples=30)
 def test_input_read_as_botocore_sent_it_many_times(service: str, protocol: str, seed: int) -> None:
     check_service(service, protocol, seed)
 

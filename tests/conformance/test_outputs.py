@@ -98,7 +98,7 @@ def test_output_read_by_botocore_as_it_was(service: str, protocol: str, seed: in
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("service", "protocol"), PROTOCOLS)
 @given(seed=st.integers(0, 10**9))
-@settings(STRINGENT, max_examples=60)
+@settings(STRINGENT, max_examples=30)
 def test_output_read_by_botocore_as_it_was_many_times(service: str, protocol: str, seed: int) -> None:
     check_service(service, protocol, seed)
 
