@@ -82,7 +82,6 @@ class MultipartUploadRecord:
     user_metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
-
     @property
     def kept_algorithm(self) -> str:
         """The checksum that is kept of each part, to make the whole object's from."""
