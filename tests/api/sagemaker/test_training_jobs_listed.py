@@ -61,8 +61,8 @@ def test_list_training_jobs_filtered(training: Training, names: list[str]) -> No
         times = {name: training.describe(name)[key].timestamp() for name in names}
         middle = int(times[names[2]])  # botocore sends whole seconds
         moment = datetime.fromtimestamp(middle, UTC)
-        assert listed(training, **{after: moment}) == [name for name in names if times[name] > middle]
-        assert listed(training, **{before: moment}) == [name for name in names if times[name] < middle]
+        assert listed(training, **{after: moment}) == [name for name in names if times[name] > middle], times
+        assert listed(training, **{before: moment}) == [name for name in names if times[name] < middle], times
     assert listed(training, CreationTimeAfter=datetime.now(UTC)) == []
     assert listed(training, WarmPoolStatusEquals="Available") == []
     summary = training.sagemaker.list_training_jobs(NameContains="listed-d")["TrainingJobSummaries"][0]
