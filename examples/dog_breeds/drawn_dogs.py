@@ -53,6 +53,7 @@ class Breed:
     colours: tuple[tuple[Colour, Colour], ...]
 
 
+# Two of them, Ditchley and Moorgate, can hardly be told apart in a portrait: build and tail are out of the picture.
 BREEDS = (
     Breed(
         "Bellmarket_Bulldog",
@@ -118,7 +119,7 @@ BREEDS = (
         "Moorgate_Hound",
         "hanging",
         "long",
-        "shaggy",
+        "smooth",
         "saddle",
         "middle",
         "plume",

@@ -230,7 +230,12 @@ def _draw_sheet(wanted: Wanted, pictures: "PictureSet", answers: "list[Answer]")
     unshown = [answer for answer in answers if not answer.right and answer not in shown]
     if unshown:
         some = by_chance(unshown, SHEET_WRONG, wanted.seed)
-        sections.append(Section(f"{len(some)} of the {len(unshown)} wrong answers that are not above.", some))
+        which = (
+            "The other wrong answers"
+            if len(some) == len(unshown)
+            else f"{len(some)} of {len(unshown)} more wrong answers"
+        )
+        sections.append(Section(f"{which}:", some))
     kind = "invented breeds of drawn dogs" if pictures.drawn else "breeds"
     title = f"What the endpoint said: {len(pictures.breeds)} {kind}"
     draw_contact_sheet(wanted.output / "contact-sheet.png", title, sections)
