@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 from coldframe.workers.sandbox import Capability, probe_isolation, try_sandbox
 
@@ -19,11 +22,12 @@ def test_probe_isolation_tells_why_not() -> None:
     assert all(capability.available != bool(capability.reason) for capability in capabilities)
 
 
-def test_probe_isolation_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_probe_isolation_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # a place where no other process has its trials
     mounts = Path("/proc/self/mountinfo").read_text()
     probe_isolation()
     assert Path("/proc/self/mountinfo").read_text() == mounts
-    assert not list(Path("/tmp").glob("coldframe-trial-*"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_probe_isolation_where_namespaces_are_refused() -> None:

@@ -47,7 +47,8 @@ def unpack(
     except Exception as error:  # each decompressor has errors of its own
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the archive's; a broken gzip stream has no errno
-        raise ArchiveRefusedError(f"the archive cannot be read: {error}") from error
+        reason, _, _ = str(error).partition("\n")  # tarfile lists every compression that it is not
+        raise ArchiveRefusedError(f"the archive cannot be read: {reason.rstrip(':')}") from error
 
 
 def _read_to_the_end(members: tarfile.TarFile, largest_bytes: int) -> None:
