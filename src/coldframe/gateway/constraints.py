@@ -15,6 +15,10 @@ LONGEST_VALUE_MATCHED = 8 * 1024
 """Characters up to which a value is matched against a pattern. Where a length is allowed, twice that is the limit:
 some patterns take very long for long values, and the length says already that such a value is wrong."""
 
+LONGEST_VALUE_REMEMBERED = 128
+MOST_VALUES_REMEMBERED = 64
+"""How many good values are remembered for each text of each operation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -148,11 +152,30 @@ def _check_of_all(select: Callable[[Any], Any], member: Shape, wording: str, sha
 
 def _own_check(constraints: list[tuple[str, Constraint]], shape: Shape) -> Check:
     secret = _is_secret(shape)
+    if shape.type_name == "string" and not secret:
+        return _text_check(constraints)
 
     def check(value: Any, path: str, problems: list[Problem]) -> None:
         for told, broken in constraints:
             if broken(value):
                 problems.append(Problem(path, _shown(value, secret), told))
+
+    return check
+
+
+def _text_check(constraints: list[tuple[str, Constraint]]) -> Check:
+    """The same for text. Clients send the same names and types again and again: the last that were good are known."""
+    good: set[str] = set()
+
+    def check(value: Any, path: str, problems: list[Problem]) -> None:
+        if value in good:
+            return
+        broken_ones = [told for told, broken in constraints if broken(value)]
+        problems.extend(Problem(path, _shown(value, False), told) for told in broken_ones)
+        if not broken_ones and len(value) <= LONGEST_VALUE_REMEMBERED:
+            if len(good) >= MOST_VALUES_REMEMBERED:
+                good.clear()
+            good.add(value)
 
     return check
 
