@@ -8,13 +8,13 @@ from coldframe.gateway.errors import SerializationException
 from coldframe.gateway.protocols.codec import OperationCodec, WireAnswer, further_headers, parts_of
 from coldframe.gateway.protocols.error_shapes import ErrorShapes, code_of, message_member, query_error_header, status_of
 from coldframe.gateway.protocols.json_values import (
-    Convert,
     compile_parser,
     compile_serializer,
     decode_json,
     encode_json,
     structure_serializer,
 )
+from coldframe.gateway.protocols.nested_values import Convert
 from coldframe.gateway.protocols.scalars import WrongValue
 
 

@@ -1,6 +1,5 @@
 """CBOR values of shapes, as Smithy RPC v2 has them."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +8,12 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from coldframe.gateway.compiling import Memo, compile_once
 from coldframe.gateway.errors import SerializationException
+from coldframe.gateway.protocols import nested_values
 from coldframe.gateway.protocols.json_values import unknown_member
+from coldframe.gateway.protocols.nested_values import Convert, list_parser, map_parser
 from coldframe.gateway.protocols.scalars import WrongValue, integer_in_bounds, seconds_of, timestamp_from_number
 
 DEEPEST_NESTING = 100
-Convert = Callable[[Any], Any]
 
 
 def decode_cbor(body: bytes) -> Any:
@@ -54,8 +54,8 @@ def _nested_parser(shape: StructureShape | ListShape | MapShape, memo: Memo) -> 
     if isinstance(shape, StructureShape):
         return _structure_parser(shape, memo)
     if isinstance(shape, ListShape):
-        return _list_parser(compile_parser(shape.member, memo))
-    return _map_parser(compile_parser(shape.value, memo))
+        return list_parser(compile_parser(shape.member, memo), _not_nested)
+    return map_parser(_parse_string, compile_parser(shape.value, memo), _not_nested)
 
 
 def _structure_parser(shape: StructureShape, memo: Memo) -> Convert:
@@ -63,44 +63,11 @@ def _structure_parser(shape: StructureShape, memo: Memo) -> Convert:
         (name, member.serialization.get("name", name), compile_parser(member, memo))
         for name, member in shape.members.items()
     ]
-    is_union = shape.is_tagged_union
-
-    def parse_structure(value: Any) -> Any:
-        if type(value) is not dict:
-            raise _plain(value, "a structure")
-        found: dict[str, Any] = {}
-        name = ""
-        try:
-            for name, wire, parse in members:
-                member = value.get(wire)
-                if member is not None:
-                    found[name] = parse(member)
-        except WrongValue as error:
-            error.path.append(name[0].lower() + name[1:])
-            raise
-        if is_union and len(found) != 1:
-            raise WrongValue("A union must have exactly one member set")
-        return found
-
-    return parse_structure
+    return nested_values.structure_parser(members, is_union=shape.is_tagged_union, refuse=_not_nested)
 
 
-def _list_parser(parse: Convert) -> Convert:
-    def parse_list(value: Any) -> Any:
-        if type(value) is not list:
-            raise _plain(value, "a list")
-        return [parse(element) for element in value]
-
-    return parse_list
-
-
-def _map_parser(parse: Convert) -> Convert:
-    def parse_map(value: Any) -> Any:
-        if type(value) is not dict:
-            raise _plain(value, "a map")
-        return {_parse_string(key): parse(element) for key, element in value.items()}
-
-    return parse_map
+def _not_nested(value: Any, wanted: str) -> WrongValue:
+    return _plain(value, f"a {wanted}")
 
 
 def _parse_string(value: Any) -> Any:

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from coldframe.gateway.compiling import Memo, compile_once
 from coldframe.gateway.errors import SerializationException
+from coldframe.gateway.protocols import nested_values
+from coldframe.gateway.protocols.nested_values import Convert, list_parser, map_parser
 from coldframe.gateway.protocols.scalars import (
     WrongValue,
     base64_from_bytes,
@@ -20,8 +21,6 @@ from coldframe.gateway.protocols.scalars import (
     timestamp_from_text,
     timestamp_to_text,
 )
-
-Convert = Callable[[Any], Any]
 
 
 def _refuse_constant(name: str) -> Any:
@@ -94,53 +93,16 @@ def _compile_nested_parser(shape: Shape, memo: Memo) -> Convert:
         names = {name: member.serialization.get("name", name) for name, member in shape.members.items()}
         return structure_parser(shape, names, memo)
     if isinstance(shape, ListShape):
-        return _list_parser(compile_parser(shape.member, memo))
+        return list_parser(compile_parser(shape.member, memo), _wrong)
     if isinstance(shape, MapShape):
-        return _map_parser(compile_parser(shape.value, memo))
+        return map_parser(_identity, compile_parser(shape.value, memo), _wrong)
     raise TypeError(shape.type_name)
 
 
 def structure_parser(shape: StructureShape, names: dict[str, str], memo: Memo) -> Convert:
     """A parser of those members of a structure that `names` lists, each with its name on the wire."""
     members = [(name, wire, compile_parser(shape.members[name], memo)) for name, wire in names.items()]
-    is_union = shape.is_tagged_union
-
-    def parse_structure(value: Any) -> Any:
-        if type(value) is not dict:
-            raise _wrong(value, "structure")
-        found: dict[str, Any] = {}
-        name = ""
-        try:
-            for name, wire, parse in members:
-                member = value.get(wire)
-                if member is not None:
-                    found[name] = parse(member)
-        except WrongValue as error:
-            error.path.append(name[0].lower() + name[1:])
-            raise
-        if is_union and len(found) != 1:
-            raise WrongValue("A union must have exactly one member set")
-        return found
-
-    return parse_structure
-
-
-def _list_parser(parse: Convert) -> Convert:
-    def parse_list(value: Any) -> Any:
-        if type(value) is not list:
-            raise _wrong(value, "list")
-        return [parse(element) for element in value]
-
-    return parse_list
-
-
-def _map_parser(parse: Convert) -> Convert:
-    def parse_map(value: Any) -> Any:
-        if type(value) is not dict:
-            raise _wrong(value, "map")
-        return {key: parse(element) for key, element in value.items()}
-
-    return parse_map
+    return nested_values.structure_parser(members, is_union=shape.is_tagged_union, refuse=_wrong)
 
 
 def _identity(value: Any) -> Any:
