@@ -12,6 +12,7 @@ from coldframe.state.log_events import LogWriter
 from coldframe.state.state import State
 from coldframe.supervisor.hosting.model_cache import ModelCache, ModelDataError
 from coldframe.supervisor.runners.runner import Runner, Worker, WorkerExit
+from coldframe.supervisor.worker_limits import most_memory_bytes
 from coldframe.workers.connection import ANSWER_TIMEOUT_SECONDS, WorkerConnection, connect
 from coldframe.workers.specification import Bind, WorkerSpecification
 
@@ -192,7 +193,7 @@ class Instance:
             scratch_directory=str(scratch),
             host_name="model.aws.local",
             threads=self.threads,
-            memory_bytes=self.state.config.worker_memory_bytes,
+            memory_bytes=most_memory_bytes(self.state.config),
             network=not self.variant.network_isolation,
             socket_path=str(meeting / "s"),
         )

@@ -1,7 +1,6 @@
 """What a training worker is told: the files below /opt/ml/input/config, its environment, its specification."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,10 @@ from coldframe.data_directory import ServerFile
 from coldframe.state.state import State
 from coldframe.state.training_jobs import TrainingJobRecord
 from coldframe.supervisor.training.job_directory import JobDirectory
+from coldframe.supervisor.worker_limits import most_memory_bytes
 from coldframe.workers.specification import Bind, WorkerSpecification
 
 HOST = "algo-1"
-MEMORY_RESERVE = 0.1
-"""The part of the machine's memory that a job may not take, when no limit is set."""
 
 
 def write_configuration(record: TrainingJobRecord, directory: JobDirectory) -> None:
@@ -62,7 +60,7 @@ def worker_specification(
         host_name=HOST,
         host_addresses={HOST: "127.0.0.1"},
         threads=threads,
-        memory_bytes=state.config.worker_memory_bytes or _most_memory_bytes(),
+        memory_bytes=most_memory_bytes(state.config),
         network=not record.request.get("EnableNetworkIsolation", False),
     )
 
@@ -99,8 +97,3 @@ def _channel(channel: dict[str, Any], record: TrainingJobRecord) -> dict[str, st
 
 def _write(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _most_memory_bytes() -> int:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(total * (1 - MEMORY_RESERVE))
