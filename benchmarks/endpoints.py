@@ -1,6 +1,7 @@
 """An endpoint: from its creation to InService, and how many invocations of a model that does nothing it answers."""
 
 import io
+import json
 import tarfile
 import time
 import uuid
@@ -13,7 +14,7 @@ from benchmarks.figures import Figure, middle
 from benchmarks.jobs import IMAGE
 from benchmarks.load import Load, RepeatedRequest, generator_name, load
 from benchmarks.measured_server import MeasuredServer, running_server
-from benchmarks.peers import uvicorn_echo
+from benchmarks.peers import fastapi_echo, is_installed, litserve_echo, uvicorn_echo
 
 MODEL = b"""
 def model_fn(model_dir):
@@ -23,6 +24,7 @@ def transform_fn(model, body, content_type, accept):
     return body, accept or content_type
 """
 BODY = b"x" * 1024
+DOCUMENT = json.dumps({"instances": ["x" * 1000]}).encode()
 HEADERS = {"Content-Type": "application/octet-stream", "Accept": "application/octet-stream"}
 
 
@@ -50,6 +52,7 @@ def measure(*, rounds: int, seconds: float) -> list[Figure]:
         ]  # fmt: skip
         for connections in (1, 32):
             figures += _wire(server, peer_url, peer_pid, connections, rounds, seconds)
+        figures += _model_servers(server, rounds, seconds)
         figures += _boto3(server, rounds, seconds)
     return figures
 
@@ -125,6 +128,35 @@ def _wire(
         ),
         Figure("  processor time in gateway and model server", middle(tree_us), "µs/request"),
     ]  # fmt: skip
+
+
+def _model_servers(server: MeasuredServer, rounds: int, seconds: float) -> list[Figure]:
+    """The same 1 KB JSON document echoed by us and by servers that people put models into, in turn."""
+    peers = [
+        ("FastAPI (model in the web server, unsigned)", "fastapi", fastapi_echo, "/endpoints/first/invocations", 0.9),
+        ("LitServe (one worker, unsigned)", "litserve", litserve_echo, "/predict", 3.0),
+    ]
+    path, headers = "/endpoints/first/invocations", {"Content-Type": "application/json", "Accept": "application/json"}
+    figures = []
+    for name, module, start, peer_path, least in peers:
+        if not is_installed(module):
+            continue
+        ours, theirs = [], []
+        with start() as (url, _):
+            for _ in range(rounds):
+                signed = server.signed_headers("sagemaker", "POST", path, DOCUMENT, headers)
+                request = RepeatedRequest(server.url + path, "POST", signed, DOCUMENT)
+                ours.append(load(request, connections=32, seconds=seconds).requests_per_second)
+                request = RepeatedRequest(url + peer_path, "POST", headers, DOCUMENT)
+                theirs.append(load(request, connections=32, seconds=seconds).requests_per_second)
+        rate, peer = middle(ours), middle(theirs)
+        figures.append(
+            Figure(
+                "InvokeEndpoint, 1 KB of JSON, 32 clients", rate, "requests/s", name, peer,
+                f">= {least} of it", rate >= least * peer, ours,
+            )
+        )  # fmt: skip
+    return figures
 
 
 def _boto3(server: MeasuredServer, rounds: int, seconds: float) -> list[Figure]:

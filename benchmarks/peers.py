@@ -1,6 +1,7 @@
 """What figures are held against: plain uvicorn, nginx, a raw loop. Each is started and stopped here."""
 
 import contextlib
+import importlib.util
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 
 def free_port() -> int:
@@ -31,8 +35,12 @@ def _process(command: list[str], port: int, *, directory: str | None = None) -> 
             time.sleep(0.01)
         yield process.pid
     finally:
+        below = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         process.wait(20)
+        for left in below:  # LitServe leaves its workers behind
+            with contextlib.suppress(psutil.Error):
+                left.kill()
 
 
 async def echo(scope: dict, receive, send) -> None:  # type: ignore[no-untyped-def, type-arg]
@@ -57,6 +65,42 @@ def uvicorn_echo() -> Iterator[tuple[str, int]]:
     command += ["--log-level", "error", "--loop", "uvloop", "--http", "httptools", "--lifespan", "off"]
     with _process(command, port) as pid:
         yield f"http://127.0.0.1:{port}", pid
+
+
+def fastapi_application() -> Any:
+    """A FastAPI application with a route that takes a JSON document and gives one back."""
+    from fastapi import Body, FastAPI
+
+    application = FastAPI()
+
+    @application.post("/endpoints/first/invocations")
+    async def invoke(document: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008 - how FastAPI is told
+        return document
+
+    return application
+
+
+@contextlib.contextmanager
+def fastapi_echo() -> Iterator[tuple[str, int]]:
+    """FastAPI on uvicorn, one process: the model runs inside the web server, with nothing between."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.peers:fastapi_application"]
+    command += ["--port", str(port), "--no-access-log", "--log-level", "error", "--loop", "uvloop"]
+    with _process(command, port) as pid:
+        yield f"http://127.0.0.1:{port}", pid
+
+
+@contextlib.contextmanager
+def litserve_echo() -> Iterator[tuple[str, int]]:
+    """LitServe with one worker process, as it is by default."""
+    port = free_port()
+    with _process([sys.executable, "-m", "benchmarks.litserve_peer", str(port)], port) as pid:
+        yield f"http://127.0.0.1:{port}", pid
+
+
+def is_installed(module: str) -> bool:
+    """Whether a peer is there to be measured."""
+    return importlib.util.find_spec(module) is not None
 
 
 def has_nginx() -> bool:
