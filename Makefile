@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 
 # The first interpreter that is new enough and can make virtual environments; say PYTHON=... to choose another.
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 python; do \
-	"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11, 4))' 2>/dev/null \
+	"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$candidate" && break; done)
 
 # Further words for the program that a target runs: make demo ARGS="--data ../dogs", make test ARGS="-k bucket"

@@ -104,3 +104,33 @@ def test_unpack_takes_over_neither_owner_nor_set_user_id(tmp_path: Path) -> None
     status = (tmp_path / "out/program").stat()
     assert status.st_uid == os.getuid()
     assert status.st_mode & 0o6022 == 0
+
+
+def test_unpack_without_a_filter_of_tarfile_refuses_a_path_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python before 3.11.4, as Debian 12 has it: each step of this path stays inside by its text alone."""
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    archive = tmp_path / "archive.tar"
+    with tarfile.open(archive, "w") as made:
+        link = tarfile.TarInfo("folder/up")
+        link.type, link.linkname = tarfile.SYMTYPE, ".."
+        made.addfile(link)
+        made.addfile(tarfile.TarInfo("folder/up/../outside"))
+    with pytest.raises(ArchiveRefusedError, match="leads out"):
+        unpack(archive, tmp_path / "into")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_unpack_without_a_filter_of_tarfile_takes_no_special_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    archive = tmp_path / "archive.tar"
+    with tarfile.open(archive, "w") as made:
+        member = tarfile.TarInfo("program")
+        member.mode, member.uid, member.uname = 0o6777, 12345, "somebody"
+        made.addfile(member)
+    unpack(archive, tmp_path / "into")
+    status = (tmp_path / "into" / "program").stat()
+    assert (status.st_mode & 0o7777, status.st_uid) == (0o755, os.getuid())

@@ -1,5 +1,6 @@
 """Unpacks archives that strangers made: nothing of them lands outside the folder, and nothing fills the disk."""
 
+import os
 import posixpath
 import tarfile
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 LARGEST_UNPACKED_BYTES = 64 * 1024**3
 """More than any model that one machine serves; less than it takes to call a disk filled by accident."""
 MOST_MEMBERS = 1_000_000
+
+_FILTER_ERRORS: tuple[type[Exception], ...] = (tarfile.FilterError,) if hasattr(tarfile, "FilterError") else ()
 
 
 class ArchiveRefusedError(ValueError):
@@ -38,17 +41,36 @@ def unpack(
                         f"the archive is too large: more than {largest_bytes} bytes or {most_members} members"
                     )
                 _check(member)
-                members.extract(member, folder, filter="data")
+                _extract(members, member, folder)
             _read_to_the_end(members, largest_bytes)
     except ArchiveRefusedError:
         raise
-    except tarfile.FilterError as error:
+    except _FILTER_ERRORS as error:
         raise ArchiveRefusedError(f"the archive is not safe to unpack: {error}") from error
     except Exception as error:  # each decompressor has errors of its own
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the archive's; a broken gzip stream has no errno
         reason, _, _ = str(error).partition("\n")  # tarfile lists every compression that it is not
         raise ArchiveRefusedError(f"the archive cannot be read: {reason.rstrip(':')}") from error
+
+
+def _extract(members: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Unpack one member, by tarfile's own filter where there is one: Python 3.11 has it only from 3.11.4 on."""
+    if hasattr(tarfile, "data_filter"):
+        members.extract(member, folder, filter="data")
+        return
+    root = os.path.realpath(folder)
+    places = [os.path.join(root, member.name)]
+    if member.issym():
+        places.append(os.path.join(os.path.dirname(places[0]), member.linkname))
+    elif member.islnk():
+        places.append(os.path.join(root, member.linkname))
+    for place in places:  # as the links that are there by now lead
+        if os.path.commonpath([root, os.path.realpath(place)]) != root:
+            raise ArchiveRefusedError(f"the archive's member {member.name!r} leads out of the folder")
+    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    members.extract(member, folder)
 
 
 def _read_to_the_end(members: tarfile.TarFile, largest_bytes: int) -> None:
