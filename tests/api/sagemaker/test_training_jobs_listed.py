@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -63,7 +63,7 @@ def test_list_training_jobs_filtered(training: Training, names: list[str]) -> No
         moment = datetime.fromtimestamp(middle, UTC)
         assert listed(training, **{after: moment}) == [name for name in names if times[name] > middle], times
         assert listed(training, **{before: moment}) == [name for name in names if times[name] < middle], times
-    assert listed(training, CreationTimeAfter=datetime.now(UTC)) == []
+    assert listed(training, CreationTimeAfter=datetime.now(UTC) + timedelta(seconds=1)) == []  # sent without fraction
     assert listed(training, WarmPoolStatusEquals="Available") == []
     summary = training.sagemaker.list_training_jobs(NameContains="listed-d")["TrainingJobSummaries"][0]
     described = training.describe(names[2])
