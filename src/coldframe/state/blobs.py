@@ -16,11 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, String, Table, delete, insert, select
+from sqlalchemy import Column, Connection, String, Table, bindparam, delete, insert, select
 
 from coldframe.state.checksums import Digests
 from coldframe.state.database import Database
 from coldframe.state.schema import metadata
+from coldframe.state.statements import Statement
 
 T = TypeVar("T")
 
@@ -327,8 +328,14 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+_CLAIM_ONE = Statement(delete(loose_blobs).where(loose_blobs.c.blob == bindparam("named")))
+
+
 def claim(connection: Connection, blobs: Sequence[str]) -> None:
     """These blobs have a record from this transaction on, or their files are gone."""
+    if len(blobs) == 1:
+        _CLAIM_ONE.run(connection, {"named": blobs[0]})
+        return
     for start in range(0, len(blobs), 500):  # databases bound the number of values in a statement
         connection.execute(delete(loose_blobs).where(loose_blobs.c.blob.in_(blobs[start : start + 500])))
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection, Float, String, Table, bindparam, delete, insert, select, update
 
 from coldframe.state.schema import metadata
+from coldframe.state.statements import Statement
 
 buckets = Table(
     "buckets",
@@ -31,12 +32,12 @@ class BucketRecord:
     """What was put with PutBucketEncryption and the like, by the name of the parameter that held it."""
 
 
-_FIND = select(buckets).where(buckets.c.name == bindparam("named"))
+_FIND = Statement(select(buckets).where(buckets.c.name == bindparam("named")))
 
 
 def find_bucket(connection: Connection, name: str) -> BucketRecord | None:
     """The bucket, if there is one of that name."""
-    row = connection.execute(_FIND, {"named": name}).first()
+    row = _FIND.first(connection, {"named": name})
     return BucketRecord(*row) if row is not None else None
 
 

@@ -13,6 +13,7 @@ from coldframe.state.checksums import DEFAULT_ALGORITHM, Digests, in_base64
 from coldframe.state.object_reads import materialize, open_object
 from coldframe.state.objects import ObjectRecord, Segment, objects, put_record, remove_record
 from coldframe.state.state import State
+from coldframe.state.statements import Statement
 
 __all__ = [
     "BucketMissing",
@@ -116,7 +117,7 @@ async def write_object(
     return record
 
 
-_PRESENT = (
+_PRESENT = Statement(
     select(buckets.c.name, objects.c.etag, objects.c.segments)
     .select_from(buckets.outerjoin(objects, and_(objects.c.bucket == buckets.c.name, objects.c.key == bindparam("at"))))
     .where(buckets.c.name == bindparam("in_bucket"))
@@ -130,7 +131,7 @@ def commit_object(
 
     `claimed` says that the record's blobs belonged to a record until now, so that they are not loose.
     """
-    row = connection.execute(_PRESENT, {"in_bucket": record.bucket, "at": record.key}).first()
+    row = _PRESENT.first(connection, {"in_bucket": record.bucket, "at": record.key})
     if row is None:
         raise BucketMissing(record.bucket)
     etag, segments = row[1], row[2]
@@ -158,7 +159,7 @@ async def delete_objects(
         existed: list[bool] = []
         loose: list[str] = []
         for key in keys:
-            row = connection.execute(_PRESENT, {"in_bucket": bucket, "at": key}).first()
+            row = _PRESENT.first(connection, {"in_bucket": bucket, "at": key})
             if row is None:
                 raise BucketMissing(bucket)
             if precondition is not None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -10,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
-    Dialect,
     Float,
     ForeignKey,
     Integer,
@@ -23,10 +21,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from coldframe.state.key_text import AFTER_EVERY_KEY, KeyText
 from coldframe.state.schema import metadata
+from coldframe.state.statements import Statement
 
 objects = Table(
     "objects",
@@ -128,24 +126,25 @@ class ListedObject(NamedTuple):
 
 
 _SEGMENTS, _PARTS = (ObjectRecord.__slots__.index(name) for name in ("segments", "parts"))
-# Made once: to put a statement together and find it in SQLAlchemy's cache costs more than to carry it out.
 _MINE = (objects.c.bucket == bindparam("in_bucket"), objects.c.key == bindparam("at_key"))
-_FIND = select(objects).where(*_MINE)
-_INSERT = insert(objects)
-_REMOVE = delete(objects).where(*_MINE)
+_FIND = Statement(select(objects).where(*_MINE))
+_INSERT = Statement(insert(objects))
+_REMOVE = Statement(delete(objects).where(*_MINE))
 _RANGE = (
     objects.c.bucket == bindparam("in_bucket"),
     objects.c.key >= bindparam("low"),
     objects.c.key < bindparam("high"),
 )
 _PAGE = select(objects).where(*_RANGE).order_by(objects.c.key).limit(bindparam("count", type_=Integer))
-_SCAN = _PAGE.with_only_columns(*(objects.c[name] for name in ListedObject._fields))
-_REPLACE = update(objects).where(*_MINE).values({name: bindparam(name) for name in ObjectRecord.__slots__})
+_SCAN = Statement(_PAGE.with_only_columns(*(objects.c[name] for name in ListedObject._fields)))
+_REPLACE = Statement(
+    update(objects).where(*_MINE).values({name: bindparam(name) for name in ObjectRecord.__slots__[2:]})
+)
 
 
 def find_object(connection: Connection, bucket: str, key: str) -> ObjectRecord | None:
     """The object, with its bytes if it is small enough to be in its row; one index look-up."""
-    row = connection.execute(_FIND, {"in_bucket": bucket, "at_key": key}).first()
+    row = _FIND.first(connection, {"in_bucket": bucket, "at_key": key})
     return _record(row) if row is not None else None
 
 
@@ -162,17 +161,9 @@ def list_objects(
 def scan_listing(connection: Connection, bucket: str, prefix: str, after: bytes, limit: int) -> list[ListedObject]:
     """The same, as much of each object as a listing needs; `after` may be any bytes.
 
-    A listing with a delimiter may scan a thousand times for one page. So this goes straight to the driver, which takes
-    a sixth of the time that SQLAlchemy takes for so few rows.
+    A listing with a delimiter may scan a thousand times for one page.
     """
-    compiled = _compiled_scan(connection.dialect)
-    values = compiled.construct_params(_range(bucket, prefix, after, limit))
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(compiled.string, [values[name] for name in compiled.positiontup or ()] or values)
-        return [ListedObject(bytes(row[0]).decode(), *row[1:]) for row in cursor.fetchall()]
-    finally:
-        cursor.close()
+    return [ListedObject(*row) for row in _SCAN.all(connection, _range(bucket, prefix, after, limit))]
 
 
 def _range(bucket: str, prefix: str, after: bytes, limit: int) -> dict[str, Any]:
@@ -181,13 +172,6 @@ def _range(bucket: str, prefix: str, after: bytes, limit: int) -> dict[str, Any]
     # The first bytes that sort after others are those with a zero behind them. The prefix itself may be a key.
     low = max(start, after + b"\x00") if after else start
     return {"in_bucket": bucket, "low": low, "high": start + AFTER_EVERY_KEY, "count": limit}
-
-
-@lru_cache
-def _compiled_scan(dialect: Dialect) -> SQLCompiler:
-    compiled = _SCAN.compile(dialect=dialect)
-    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - what a SELECT is compiled to
-    return compiled
 
 
 def bucket_has_objects(connection: Connection, bucket: str) -> bool:
@@ -199,14 +183,14 @@ def put_record(connection: Connection, record: ObjectRecord, *, replaces: bool) 
     """Write the object's row, in place of the one that is there if `replaces`."""
     values = {name: getattr(record, name) for name in ObjectRecord.__slots__}
     if replaces:
-        connection.execute(_REPLACE, values | {"in_bucket": record.bucket, "at_key": record.key})
+        _REPLACE.run(connection, values | {"in_bucket": record.bucket, "at_key": record.key})
     else:
-        connection.execute(_INSERT, values)
+        _INSERT.run(connection, values)
 
 
 def remove_record(connection: Connection, bucket: str, key: str) -> None:
     """Forget the object's row."""
-    connection.execute(_REMOVE, {"in_bucket": bucket, "at_key": key})
+    _REMOVE.run(connection, {"in_bucket": bucket, "at_key": key})
 
 
 def set_object_tags(connection: Connection, bucket: str, key: str, tags: Mapping[str, str]) -> bool:
