@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latest.json"))
     parser.add_argument("what", nargs="*", help="startup, jobs, endpoints, objects; all when none is named")
     given = parser.parse_args()
-    rounds, seconds = (1, 2.0) if given.quick else (5, 5.0)
+    rounds, seconds = (1, 2.0) if given.quick else (3, 4.0)
     large = 64 * objects.MIB if given.quick else objects.GIB
     scenarios: dict[str, Callable[[], list[Figure]]] = {
         "startup": lambda: startup.measure(rounds=rounds),
