@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from coldframe.workers.cgroups import ControlGroups, WorkerGroup, find_control_groups, remove_abandoned
+from waiting import wait_until
 
 GROUPS = find_control_groups()
 
@@ -28,6 +29,11 @@ def in_a_fork_of(group: WorkerGroup, children: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def removed(group: WorkerGroup) -> bool:
+    group.remove()
+    return not Path(group.folders[0]).exists()
+
+
 @pytest.mark.skipif(not GROUPS.pids, reason=f"no control groups here: {GROUPS.pids_lack}")
 def test_make_bounds_processes() -> None:
     group = WorkerGroup.make(ControlGroups(pids=GROUPS.pids), f"coldframe-{os.getpid()}-1", 0, process_limit=5)
@@ -36,8 +42,7 @@ def test_make_bounds_processes() -> None:
         assert not group.limits_memory
         assert in_a_fork_of(group, 20) == 4  # and the one that started them
     finally:
-        group.remove()
-    assert not Path(group.folders[0]).exists()
+        wait_until(lambda: removed(group), 10, describe="the group's end, once its orphans are collected")
 
 
 @pytest.mark.skipif(not GROUPS.pids, reason=f"no control groups here: {GROUPS.pids_lack}")
