@@ -9,7 +9,6 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from coldframe.gateway.compiling import Memo, compile_once
 from coldframe.gateway.errors import SerializationException
 from coldframe.gateway.protocols import nested_values
-from coldframe.gateway.protocols.json_values import unknown_member
 from coldframe.gateway.protocols.nested_values import Convert, list_parser, map_parser
 from coldframe.gateway.protocols.scalars import WrongValue, integer_in_bounds, seconds_of, timestamp_from_number
 
@@ -153,19 +152,7 @@ def _structure_serializer(shape: StructureShape, memo: Memo) -> Convert:
         name: (member.serialization.get("name", name), compile_serializer(member, memo))
         for name, member in shape.members.items()
     }
-
-    def serialize_structure(value: Any) -> Any:
-        wired: dict[str, Any] = {}
-        for name, member in value.items():
-            if member is None:
-                continue
-            known = members.get(name)
-            if known is None:
-                raise unknown_member(shape.name, name)
-            wired[known[0]] = known[1](member)
-        return wired
-
-    return serialize_structure
+    return nested_values.structure_serializer(shape.name, members)
 
 
 def _serialize_blob(value: Any) -> bytes:

@@ -201,24 +201,7 @@ def _compile_nested_serializer(shape: Shape, memo: Memo) -> Convert:
 def structure_serializer(shape: StructureShape, names: dict[str, str], memo: Memo) -> Convert:
     """A serializer of those members of a structure that `names` lists, each with its name on the wire."""
     members = {name: (wire, compile_serializer(shape.members[name], memo)) for name, wire in names.items()}
-
-    def serialize_structure(value: Any) -> Any:
-        wired: dict[str, Any] = {}
-        for name, member in value.items():
-            if member is None:
-                continue
-            known = members.get(name)
-            if known is None:
-                raise unknown_member(shape.name, name)
-            wired[known[0]] = known[1](member)
-        return wired
-
-    return serialize_structure
-
-
-def unknown_member(shape: str, member: str) -> ValueError:
-    """The fault of an operation that answers with what its model does not have."""
-    return ValueError(f"AWS's model of {shape} has no member {member}")
+    return nested_values.structure_serializer(shape.name, members)
 
 
 def _timestamp_serializer(shape: Shape) -> Convert:

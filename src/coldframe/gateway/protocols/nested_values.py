@@ -1,4 +1,4 @@
-"""Structures, lists and maps as a JSON or CBOR decoder gives them: alike in both, but for the words of a refusal."""
+"""Structures, lists and maps as JSON and CBOR have them: alike in both, but for the words of a refusal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from coldframe.gateway.protocols.scalars import WrongValue
 
 Convert = Callable[[Any], Any]
-"""From a decoded value to the parameter that it stands for. It raises WrongValue."""
+"""From a decoded value to the parameter that it stands for, or back. The first raises WrongValue."""
 Refuse = Callable[[Any, str], WrongValue]
 """The error for a value that is not of the wanted kind: `structure`, `list` or `map`."""
 
@@ -54,3 +54,25 @@ def map_parser(parse_key: Convert, parse: Convert, refuse: Refuse) -> Convert:
         return {parse_key(key): parse(element) for key, element in value.items()}
 
     return parse_map
+
+
+def structure_serializer(shape: str, members: dict[str, tuple[str, Convert]]) -> Convert:
+    """A serializer of structures. Members are (name on the wire, serializer) by their names in the model."""
+
+    def serialize_structure(value: Any) -> Any:
+        wired: dict[str, Any] = {}
+        for name, member in value.items():
+            if member is None:
+                continue
+            known = members.get(name)
+            if known is None:
+                raise unknown_member(shape, name)
+            wired[known[0]] = known[1](member)
+        return wired
+
+    return serialize_structure
+
+
+def unknown_member(shape: str, member: str) -> ValueError:
+    """The fault of an operation that answers with what its model does not have."""
+    return ValueError(f"AWS's model of {shape} has no member {member}")

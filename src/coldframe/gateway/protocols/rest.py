@@ -11,7 +11,7 @@ from coldframe.errors import AwsError
 from coldframe.gateway.protocols.codec import OperationCodec, WireAnswer, further_headers, header_bytes, parts_of
 from coldframe.gateway.protocols.error_shapes import ErrorShapes
 from coldframe.gateway.protocols.forms import decode_pairs
-from coldframe.gateway.protocols.json_values import unknown_member
+from coldframe.gateway.protocols.nested_values import unknown_member
 from coldframe.gateway.protocols.rest_bindings import (
     FromText,
     InputBindings,

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from coldframe.gateway.compiling import Memo, compile_once
-from coldframe.gateway.protocols.json_values import unknown_member
+from coldframe.gateway.protocols.nested_values import unknown_member
 from coldframe.gateway.protocols.scalars import base64_from_bytes, float_to_text, timestamp_to_text
 from coldframe.gateway.protocols.xml_reading import wire_name
 
